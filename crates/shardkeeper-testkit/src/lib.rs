@@ -1,0 +1,3 @@
+//! Test shardkeeper processors.
+
+pub mod emulator;
