@@ -102,7 +102,13 @@ impl AttributeValue {
             Self::Ss(set) => set.iter().map(String::len).sum(),
             Self::Ns(set) => set.iter().map(Number::size).sum(),
             Self::Bs(set) => set.iter().map(Vec::len).sum(),
-            Self::M(map) => DOCUMENT + map.iter().map(|(name, value)| 1 + name.len() + value.size()).sum::<usize>(),
+            Self::M(map) => {
+                DOCUMENT
+                    + map
+                        .iter()
+                        .map(|(name, value)| 1 + name.len() + value.size())
+                        .sum::<usize>()
+            }
             Self::L(list) => DOCUMENT + list.iter().map(|value| 1 + value.size()).sum::<usize>(),
             Self::Null | Self::Bool(_) => 1,
         }
@@ -130,13 +136,17 @@ impl AttributeValue {
 
 /// The bytes of a whole item, names included.
 pub(crate) fn item_size(item: &Item) -> usize {
-    item.iter().map(|(name, value)| name.len() + value.size()).sum()
+    item.iter()
+        .map(|(name, value)| name.len() + value.size())
+        .sum()
 }
 
 /// Refuses an item DynamoDB would not store: too large, or too deep.
 pub(crate) fn check_item(item: &Item) -> Result<(), Invalid> {
     if item_size(item) > MAX_ITEM_BYTES {
-        return Err(Invalid::new("Item size has exceeded the maximum allowed size"));
+        return Err(Invalid::new(
+            "Item size has exceeded the maximum allowed size",
+        ));
     }
     if item.values().any(|value| value.depth() > MAX_NESTING) {
         return Err(too_deep());
@@ -155,7 +165,9 @@ mod tests {
     use super::*;
 
     fn list_of_depth(depth: usize) -> AttributeValue {
-        (0..depth).fold(AttributeValue::Null, |inner, _| AttributeValue::L(vec![inner]))
+        (0..depth).fold(AttributeValue::Null, |inner, _| {
+            AttributeValue::L(vec![inner])
+        })
     }
 
     #[test]
@@ -163,14 +175,24 @@ mod tests {
         let item = Item::from([
             ("pk".to_owned(), AttributeValue::S("abc".to_owned())),
             ("flag".to_owned(), AttributeValue::Bool(true)),
-            ("list".to_owned(), AttributeValue::L(vec![AttributeValue::Null, AttributeValue::S("xy".to_owned())])),
+            (
+                "list".to_owned(),
+                AttributeValue::L(vec![
+                    AttributeValue::Null,
+                    AttributeValue::S("xy".to_owned()),
+                ]),
+            ),
         ]);
-        assert_eq!(item_size(&item), (2 + 3) + (4 + 1) + (4 + 3 + (1 + 1) + (1 + 2)));
+        assert_eq!(
+            item_size(&item),
+            (2 + 3) + (4 + 1) + (4 + 3 + (1 + 1) + (1 + 2))
+        );
     }
 
     #[test]
     fn an_item_over_400_kb_is_refused_and_one_of_400_kb_is_not() {
-        let of = |bytes: usize| Item::from([("k".to_owned(), AttributeValue::S("x".repeat(bytes - 1)))]);
+        let of =
+            |bytes: usize| Item::from([("k".to_owned(), AttributeValue::S("x".repeat(bytes - 1)))]);
         assert!(check_item(&of(MAX_ITEM_BYTES)).is_ok());
         assert!(check_item(&of(MAX_ITEM_BYTES + 1)).is_err());
     }

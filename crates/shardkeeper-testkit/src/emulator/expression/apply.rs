@@ -26,7 +26,11 @@ impl Update {
         }
         let mut removes = Vec::new();
         for (path, value) in &self.deletes {
-            match path.resolve(old).map(|held| difference(held, value)).transpose()? {
+            match path
+                .resolve(old)
+                .map(|held| difference(held, value))
+                .transpose()?
+            {
                 Some(Some(rest)) => writes.push((path, rest)),
                 Some(None) => removes.push(path),
                 None => {}
@@ -65,7 +69,9 @@ impl SetValue {
         match self {
             Self::Plain(operand) => operand.evaluate(item),
             Self::Sum(left, right) => Ok(AttributeValue::N(number(left)?.add(&number(right)?)?)),
-            Self::Difference(left, right) => Ok(AttributeValue::N(number(left)?.subtract(&number(right)?)?)),
+            Self::Difference(left, right) => {
+                Ok(AttributeValue::N(number(left)?.subtract(&number(right)?)?))
+            }
         }
     }
 }
@@ -92,11 +98,16 @@ impl SetOperand {
     }
 }
 
-fn sum_or_union(held: Option<&AttributeValue>, value: &AttributeValue) -> Result<AttributeValue, Invalid> {
+fn sum_or_union(
+    held: Option<&AttributeValue>,
+    value: &AttributeValue,
+) -> Result<AttributeValue, Invalid> {
     Ok(match (held, value) {
         (None, AttributeValue::N(value)) => AttributeValue::N(Number::from(0).add(value)?),
         (None, value) => value.clone(),
-        (Some(AttributeValue::N(held)), AttributeValue::N(value)) => AttributeValue::N(held.add(value)?),
+        (Some(AttributeValue::N(held)), AttributeValue::N(value)) => {
+            AttributeValue::N(held.add(value)?)
+        }
         (Some(AttributeValue::Ss(held)), AttributeValue::Ss(value)) => {
             AttributeValue::Ss(held.union(value).cloned().collect())
         }
@@ -111,7 +122,10 @@ fn sum_or_union(held: Option<&AttributeValue>, value: &AttributeValue) -> Result
 }
 
 /// `None` when nothing is left: DynamoDB has no empty sets, so the attribute goes.
-fn difference(held: &AttributeValue, value: &AttributeValue) -> Result<Option<AttributeValue>, Invalid> {
+fn difference(
+    held: &AttributeValue,
+    value: &AttributeValue,
+) -> Result<Option<AttributeValue>, Invalid> {
     fn rest<T: Ord + Clone>(
         held: &BTreeSet<T>,
         value: &BTreeSet<T>,
@@ -121,9 +135,15 @@ fn difference(held: &AttributeValue, value: &AttributeValue) -> Result<Option<At
         (!rest.is_empty()).then(|| wrap(rest))
     }
     match (held, value) {
-        (AttributeValue::Ss(held), AttributeValue::Ss(value)) => Ok(rest(held, value, AttributeValue::Ss)),
-        (AttributeValue::Ns(held), AttributeValue::Ns(value)) => Ok(rest(held, value, AttributeValue::Ns)),
-        (AttributeValue::Bs(held), AttributeValue::Bs(value)) => Ok(rest(held, value, AttributeValue::Bs)),
+        (AttributeValue::Ss(held), AttributeValue::Ss(value)) => {
+            Ok(rest(held, value, AttributeValue::Ss))
+        }
+        (AttributeValue::Ns(held), AttributeValue::Ns(value)) => {
+            Ok(rest(held, value, AttributeValue::Ns))
+        }
+        (AttributeValue::Bs(held), AttributeValue::Bs(value)) => {
+            Ok(rest(held, value, AttributeValue::Bs))
+        }
         _ => Err(wrong_type()),
     }
 }

@@ -18,7 +18,10 @@ pub(crate) struct Bindings {
 
 impl Bindings {
     /// Reads both members of a request.
-    pub(crate) fn from_json(names: Option<&Value>, values: Option<&Value>) -> Result<Self, Invalid> {
+    pub(crate) fn from_json(
+        names: Option<&Value>,
+        values: Option<&Value>,
+    ) -> Result<Self, Invalid> {
         Ok(Self {
             names: names.map(read_names).transpose()?,
             values: values.map(read_values).transpose()?,
@@ -53,8 +56,18 @@ impl Bindings {
     /// Called when every expression of the request is parsed: nothing may be left unused.
     /// `expressions` are the members that could have used them, with whether each was given.
     pub(crate) fn finish(&self, expressions: &[(Kind, bool)]) -> Result<(), Invalid> {
-        check_used("ExpressionAttributeValues", self.values.as_ref(), &self.used_values, expressions)?;
-        check_used("ExpressionAttributeNames", self.names.as_ref(), &self.used_names, expressions)
+        check_used(
+            "ExpressionAttributeValues",
+            self.values.as_ref(),
+            &self.used_values,
+            expressions,
+        )?;
+        check_used(
+            "ExpressionAttributeNames",
+            self.names.as_ref(),
+            &self.used_names,
+            expressions,
+        )
     }
 }
 
@@ -73,11 +86,18 @@ fn check_used<T>(
             members.join(" and ")
         )));
     }
-    let unused: Vec<&str> = given.keys().filter(|key| !used.contains(*key)).map(String::as_str).collect();
+    let unused: Vec<&str> = given
+        .keys()
+        .filter(|key| !used.contains(*key))
+        .map(String::as_str)
+        .collect();
     if unused.is_empty() {
         return Ok(());
     }
-    Err(Invalid(format!("Value provided in {member} unused in expressions: keys: {{{}}}", unused.join(", "))))
+    Err(Invalid(format!(
+        "Value provided in {member} unused in expressions: keys: {{{}}}",
+        unused.join(", ")
+    )))
 }
 
 fn read_names(value: &Value) -> Result<BTreeMap<String, String>, Invalid> {
@@ -95,7 +115,9 @@ fn read_values(value: &Value) -> Result<BTreeMap<String, AttributeValue>, Invali
     members("ExpressionAttributeValues", ':', value)?
         .map(|(key, member)| {
             let value = AttributeValue::from_json(member).map_err(|e| {
-                Invalid(format!("ExpressionAttributeValues contains invalid value: {e} for key {key}"))
+                Invalid(format!(
+                    "ExpressionAttributeValues contains invalid value: {e} for key {key}"
+                ))
             })?;
             Ok((key.clone(), value))
         })
@@ -107,7 +129,9 @@ fn members<'a>(
     sigil: char,
     value: &'a Value,
 ) -> Result<impl Iterator<Item = (&'a String, &'a Value)>, Invalid> {
-    let object = value.as_object().ok_or_else(|| Invalid(format!("{member} must be a map")))?;
+    let object = value
+        .as_object()
+        .ok_or_else(|| Invalid(format!("{member} must be a map")))?;
     if object.is_empty() {
         return Err(Invalid(format!("{member} must not be empty")));
     }
@@ -116,7 +140,9 @@ fn members<'a>(
             !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
         });
         if !is_token {
-            return Err(Invalid(format!("{member} contains invalid key: Syntax error; key: \"{key}\"")));
+            return Err(Invalid(format!(
+                "{member} contains invalid key: Syntax error; key: \"{key}\""
+            )));
         }
     }
     Ok(object.iter())

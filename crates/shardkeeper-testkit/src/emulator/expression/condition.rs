@@ -60,7 +60,11 @@ impl Condition {
     /// Parses a `ConditionExpression`, a `FilterExpression`, or the raw form of a `KeyConditionExpression`.
     pub(crate) fn parse(kind: Kind, text: &str, bindings: &mut Bindings) -> Result<Self, Invalid> {
         let mut parser = Parser::new(kind, text, bindings)?;
-        let condition = Grammar { parser: &mut parser, last_group: None }.disjunction()?;
+        let condition = Grammar {
+            parser: &mut parser,
+            last_group: None,
+        }
+        .disjunction()?;
         parser.end()?;
         Ok(condition)
     }
@@ -74,9 +78,13 @@ impl Condition {
 
     fn collect_paths<'a>(&'a self, paths: &mut Vec<&'a Path>) {
         let operands: Vec<&Operand> = match self {
-            Self::And(all) | Self::Or(all) => return all.iter().for_each(|one| one.collect_paths(paths)),
+            Self::And(all) | Self::Or(all) => {
+                return all.iter().for_each(|one| one.collect_paths(paths));
+            }
             Self::Not(inner) => return inner.collect_paths(paths),
-            Self::Exists(path) | Self::NotExists(path) | Self::HasType(path, _) => return paths.push(path),
+            Self::Exists(path) | Self::NotExists(path) | Self::HasType(path, _) => {
+                return paths.push(path);
+            }
             Self::Compare(_, a, b) | Self::BeginsWith(a, b) | Self::Contains(a, b) => vec![a, b],
             Self::Between(a, b, c) => vec![a, b, c],
             Self::In(value, list) => std::iter::once(value).chain(list).collect(),
@@ -130,7 +138,9 @@ impl Grammar<'_, '_> {
             let end = self.parser.position();
             self.parser.expect_symbol(")")?;
             if self.last_group == Some((start + 1, end)) {
-                return Err(self.parser.invalid("The expression has redundant parentheses;"));
+                return Err(self
+                    .parser
+                    .invalid("The expression has redundant parentheses;"));
             }
             self.last_group = Some((start, end + 1));
             return Ok(inner);
@@ -219,7 +229,9 @@ impl Grammar<'_, '_> {
         }
         match (name.as_str(), second) {
             ("attribute_exists", _) => Ok(Condition::Exists(self.path_operand(&name, first)?)),
-            ("attribute_not_exists", _) => Ok(Condition::NotExists(self.path_operand(&name, first)?)),
+            ("attribute_not_exists", _) => {
+                Ok(Condition::NotExists(self.path_operand(&name, first)?))
+            }
             ("attribute_type", Some(second)) => {
                 let path = self.path_operand(&name, first)?;
                 Ok(Condition::HasType(path, self.type_operand(&name, &second)?))
@@ -257,9 +269,11 @@ impl Grammar<'_, '_> {
             if !is_size(self.parser) {
                 let name = self.parser.call_name()?;
                 return Err(match name.as_str() {
-                    "attribute_exists" | "attribute_not_exists" | "attribute_type" | "begins_with" | "contains" => {
-                        self.parser.misplaced_function(&name)
-                    }
+                    "attribute_exists"
+                    | "attribute_not_exists"
+                    | "attribute_type"
+                    | "begins_with"
+                    | "contains" => self.parser.misplaced_function(&name),
                     _ => self.parser.unknown_function(&name),
                 });
             }
@@ -300,7 +314,12 @@ impl Grammar<'_, '_> {
     }
 
     /// Comparing a path with itself is refused by the service, whatever the item holds.
-    fn check_distinct(&self, operator: &str, left: &Operand, right: &Operand) -> Result<(), Invalid> {
+    fn check_distinct(
+        &self,
+        operator: &str,
+        left: &Operand,
+        right: &Operand,
+    ) -> Result<(), Invalid> {
         match (left, right) {
             (Operand::Path(a), Operand::Path(b)) if a == b => Err(self.parser.invalid(&format!(
                 "The first operand must be distinct from the remaining operands for this operator or function; \
@@ -322,7 +341,10 @@ impl Grammar<'_, '_> {
         Ok(())
     }
 
-    fn deeper<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T, Invalid>) -> Result<T, Invalid> {
+    fn deeper<T>(
+        &mut self,
+        inner: impl FnOnce(&mut Self) -> Result<T, Invalid>,
+    ) -> Result<T, Invalid> {
         self.parser.enter()?;
         let result = inner(self);
         self.parser.leave();

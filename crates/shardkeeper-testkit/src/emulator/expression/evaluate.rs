@@ -15,12 +15,17 @@ impl Condition {
             Self::Not(inner) => !inner.holds(item),
             Self::Compare(comparator, left, right) => compare(*comparator, left, right, item),
             Self::Between(value, low, high) => {
-                compare(Comparator::GreaterOrEqual, value, low, item) && compare(Comparator::LessOrEqual, value, high, item)
+                compare(Comparator::GreaterOrEqual, value, low, item)
+                    && compare(Comparator::LessOrEqual, value, high, item)
             }
-            Self::In(value, list) => list.iter().any(|one| compare(Comparator::Equal, value, one, item)),
+            Self::In(value, list) => list
+                .iter()
+                .any(|one| compare(Comparator::Equal, value, one, item)),
             Self::Exists(path) => path.resolve(item).is_some(),
             Self::NotExists(path) => path.resolve(item).is_none(),
-            Self::HasType(path, name) => path.resolve(item).is_some_and(|value| value.type_name() == name),
+            Self::HasType(path, name) => path
+                .resolve(item)
+                .is_some_and(|value| value.type_name() == name),
             Self::BeginsWith(text, prefix) => both(text, prefix, item, begins_with),
             Self::Contains(whole, part) => both(whole, part, item, contains),
         }
@@ -40,7 +45,12 @@ impl Operand {
     }
 }
 
-fn both(left: &Operand, right: &Operand, item: &Item, test: fn(&AttributeValue, &AttributeValue) -> bool) -> bool {
+fn both(
+    left: &Operand,
+    right: &Operand,
+    item: &Item,
+    test: fn(&AttributeValue, &AttributeValue) -> bool,
+) -> bool {
     matches!((left.value(item), right.value(item)), (Some(left), Some(right)) if test(&left, &right))
 }
 

@@ -40,11 +40,18 @@ impl KeyCondition {
                     return Err(one_per_key());
                 }
             } else {
-                let missed = if partition.is_some() { sort_key.unwrap_or(partition_key) } else { partition_key };
+                let missed = if partition.is_some() {
+                    sort_key.unwrap_or(partition_key)
+                } else {
+                    partition_key
+                };
                 return Err(missed_key(missed));
             }
         }
-        Ok(Self { partition: partition.ok_or_else(|| missed_key(partition_key))?, sort })
+        Ok(Self {
+            partition: partition.ok_or_else(|| missed_key(partition_key))?,
+            sort,
+        })
     }
 
     /// The values the sort key is compared with, for a check of their types.
@@ -56,13 +63,21 @@ impl KeyCondition {
         };
         operands
             .into_iter()
-            .filter_map(|operand| if let Operand::Value(value) = operand { Some(value) } else { None })
+            .filter_map(|operand| {
+                if let Operand::Value(value) = operand {
+                    Some(value)
+                } else {
+                    None
+                }
+            })
             .collect()
     }
 
     /// Whether an item of the partition is in the range.
     pub(crate) fn selects(&self, item: &Item) -> bool {
-        self.sort.as_ref().is_none_or(|condition| condition.holds(item))
+        self.sort
+            .as_ref()
+            .is_none_or(|condition| condition.holds(item))
     }
 }
 
@@ -95,7 +110,9 @@ fn on_key(condition: Condition) -> Result<(String, Condition), Invalid> {
         Condition::Contains(..) => "contains",
         _ => return Err(Invalid::new("Query key condition not supported")),
     };
-    Err(Invalid(format!("Invalid operator used in KeyConditionExpression: {operator}")))
+    Err(Invalid(format!(
+        "Invalid operator used in KeyConditionExpression: {operator}"
+    )))
 }
 
 fn mirrored(comparator: Comparator) -> Comparator {

@@ -23,9 +23,21 @@ pub(super) struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    pub(super) fn new(kind: Kind, text: &'a str, bindings: &'a mut Bindings) -> Result<Self, Invalid> {
+    pub(super) fn new(
+        kind: Kind,
+        text: &'a str,
+        bindings: &'a mut Bindings,
+    ) -> Result<Self, Invalid> {
         let tokens = tokenize(kind, text)?;
-        Ok(Self { kind, bindings, text, tokens, at: 0, depth: 0, operators: 0 })
+        Ok(Self {
+            kind,
+            bindings,
+            text,
+            tokens,
+            at: 0,
+            depth: 0,
+            operators: 0,
+        })
     }
 
     pub(super) fn position(&self) -> usize {
@@ -50,7 +62,10 @@ impl<'a> Parser<'a> {
 
     /// Whether a function call starts here.
     pub(super) fn at_call(&self) -> bool {
-        matches!((self.peek(), self.peek_second()), (Some(Token::Word(_)), Some(Token::Symbol("("))))
+        matches!(
+            (self.peek(), self.peek_second()),
+            (Some(Token::Word(_)), Some(Token::Symbol("(")))
+        )
     }
 
     /// Steps over the current token, whatever it is.
@@ -71,12 +86,20 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn expect_symbol(&mut self, symbol: &str) -> Result<(), Invalid> {
-        if self.accept_symbol(symbol) { Ok(()) } else { Err(self.syntax_error()) }
+        if self.accept_symbol(symbol) {
+            Ok(())
+        } else {
+            Err(self.syntax_error())
+        }
     }
 
     /// The end of the expression, and nothing else.
     pub(super) fn end(&self) -> Result<(), Invalid> {
-        if self.at == self.tokens.len() { Ok(()) } else { Err(self.syntax_error()) }
+        if self.at == self.tokens.len() {
+            Ok(())
+        } else {
+            Err(self.syntax_error())
+        }
     }
 
     /// One level deeper; pairs with [`Self::leave`].
@@ -97,20 +120,28 @@ impl<'a> Parser<'a> {
     pub(super) fn count_operator(&mut self) -> Result<(), Invalid> {
         self.operators += 1;
         if self.operators > MAX_OPERATORS {
-            return Err(self.invalid("The expression contains more than 300 operators and functions"));
+            return Err(
+                self.invalid("The expression contains more than 300 operators and functions")
+            );
         }
         Ok(())
     }
 
     /// `name(.member|[index])*`
     pub(super) fn path(&mut self) -> Result<Path, Invalid> {
-        let mut path = Path { root: self.attribute_name()?, steps: Vec::new() };
+        let mut path = Path {
+            root: self.attribute_name()?,
+            steps: Vec::new(),
+        };
         loop {
             if self.accept_symbol(".") {
                 path.steps.push(Step::Member(self.attribute_name()?));
             } else if self.accept_symbol("[") {
-                let Some(Token::Index(index)) = self.peek() else { return Err(self.syntax_error()) };
-                let index = index.ok_or_else(|| self.invalid("List index is not within the allowable range"))?;
+                let Some(Token::Index(index)) = self.peek() else {
+                    return Err(self.syntax_error());
+                };
+                let index = index
+                    .ok_or_else(|| self.invalid("List index is not within the allowable range"))?;
                 path.steps.push(Step::Index(index));
                 self.advance();
                 self.expect_symbol("]")?;
@@ -143,7 +174,9 @@ impl<'a> Parser<'a> {
 
     /// `:value`, if one is here.
     pub(super) fn accept_value(&mut self) -> Result<Option<AttributeValue>, Invalid> {
-        let Some(Token::Value(token)) = self.peek() else { return Ok(None) };
+        let Some(Token::Value(token)) = self.peek() else {
+            return Ok(None);
+        };
         let token = token.clone();
         let value = self.bindings.value(self.kind, &token)?;
         self.advance();
@@ -152,7 +185,9 @@ impl<'a> Parser<'a> {
 
     /// `name(`: only after [`Self::at_call`].
     pub(super) fn call_name(&mut self) -> Result<String, Invalid> {
-        let Some(Token::Word(name)) = self.peek() else { return Err(self.syntax_error()) };
+        let Some(Token::Word(name)) = self.peek() else {
+            return Err(self.syntax_error());
+        };
         let name = name.clone();
         self.advance();
         self.expect_symbol("(")?;
@@ -179,7 +214,9 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn needs_path(&self, function: &str) -> Invalid {
-        self.invalid(&format!("Operator or function requires a document path; operator or function: {function}"))
+        self.invalid(&format!(
+            "Operator or function requires a document path; operator or function: {function}"
+        ))
     }
 
     pub(super) fn unknown_function(&self, function: &str) -> Invalid {
@@ -194,9 +231,21 @@ impl<'a> Parser<'a> {
 
     /// The current token is not what the grammar wants.
     pub(super) fn syntax_error(&self) -> Invalid {
-        let token = self.tokens.get(self.at).map_or("<EOF>", |spanned| &self.text[spanned.span.clone()]);
-        let first = self.tokens.get(self.at.saturating_sub(1)).map_or(0, |spanned| spanned.span.start);
-        let last = self.tokens.get(self.at + 1).map_or(self.text.len(), |spanned| spanned.span.end);
-        self.invalid(&format!("Syntax error; token: \"{token}\", near: \"{}\"", &self.text[first..last]))
+        let token = self
+            .tokens
+            .get(self.at)
+            .map_or("<EOF>", |spanned| &self.text[spanned.span.clone()]);
+        let first = self
+            .tokens
+            .get(self.at.saturating_sub(1))
+            .map_or(0, |spanned| spanned.span.start);
+        let last = self
+            .tokens
+            .get(self.at + 1)
+            .map_or(self.text.len(), |spanned| spanned.span.end);
+        self.invalid(&format!(
+            "Syntax error; token: \"{token}\", near: \"{}\"",
+            &self.text[first..last]
+        ))
     }
 }

@@ -28,17 +28,24 @@ impl Path {
 
     /// The value the path leads to, if the item has it.
     pub(super) fn resolve<'a>(&self, item: &'a Item) -> Option<&'a AttributeValue> {
-        self.steps.iter().try_fold(item.get(&self.root)?, |value, step| match (value, step) {
-            (AttributeValue::M(map), Step::Member(name)) => map.get(name),
-            (AttributeValue::L(list), Step::Index(index)) => list.get(*index),
-            _ => None,
-        })
+        self.steps
+            .iter()
+            .try_fold(item.get(&self.root)?, |value, step| match (value, step) {
+                (AttributeValue::M(map), Step::Member(name)) => map.get(name),
+                (AttributeValue::L(list), Step::Index(index)) => list.get(*index),
+                _ => None,
+            })
     }
 
     /// Where in `item` the path's last step would be taken: the innermost container, which must exist and be of the
     /// kind the step asks for. `None` for a top-level path.
-    pub(super) fn container<'a>(&self, item: &'a mut Item) -> Result<Option<(Container<'a>, &Step)>, Invalid> {
-        let Some((last, parents)) = self.steps.split_last() else { return Ok(None) };
+    pub(super) fn container<'a>(
+        &self,
+        item: &'a mut Item,
+    ) -> Result<Option<(Container<'a>, &Step)>, Invalid> {
+        let Some((last, parents)) = self.steps.split_last() else {
+            return Ok(None);
+        };
         let mut value = item.get_mut(&self.root).ok_or_else(not_updatable)?;
         for step in parents {
             value = match (value, step) {

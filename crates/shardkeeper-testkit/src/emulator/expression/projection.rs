@@ -58,13 +58,21 @@ fn merged(seen: Option<Kept>, steps: &[Step]) -> Kept {
     match (steps.split_first(), seen) {
         (None, _) => Kept::All,
         (Some((Step::Member(name), rest)), seen) => {
-            let mut members = if let Some(Kept::Members(members)) = seen { members } else { BTreeMap::new() };
+            let mut members = if let Some(Kept::Members(members)) = seen {
+                members
+            } else {
+                BTreeMap::new()
+            };
             let inner = members.remove(name);
             members.insert(name.clone(), merged(inner, rest));
             Kept::Members(members)
         }
         (Some((Step::Index(index), rest)), seen) => {
-            let mut elements = if let Some(Kept::Elements(elements)) = seen { elements } else { BTreeMap::new() };
+            let mut elements = if let Some(Kept::Elements(elements)) = seen {
+                elements
+            } else {
+                BTreeMap::new()
+            };
             let inner = elements.remove(index);
             elements.insert(*index, merged(inner, rest));
             Kept::Elements(elements)
@@ -76,12 +84,17 @@ fn cut(value: &AttributeValue, kept: &Kept) -> Option<AttributeValue> {
     match (kept, value) {
         (Kept::All, value) => Some(value.clone()),
         (Kept::Members(members), AttributeValue::M(map)) => {
-            let cut: Item =
-                members.iter().filter_map(|(name, kept)| Some((name.clone(), cut(map.get(name)?, kept)?))).collect();
+            let cut: Item = members
+                .iter()
+                .filter_map(|(name, kept)| Some((name.clone(), cut(map.get(name)?, kept)?)))
+                .collect();
             (!cut.is_empty()).then_some(AttributeValue::M(cut))
         }
         (Kept::Elements(elements), AttributeValue::L(list)) => {
-            let cut: Vec<_> = elements.iter().filter_map(|(index, kept)| cut(list.get(*index)?, kept)).collect();
+            let cut: Vec<_> = elements
+                .iter()
+                .filter_map(|(index, kept)| cut(list.get(*index)?, kept))
+                .collect();
             (!cut.is_empty()).then_some(AttributeValue::L(cut))
         }
         _ => None,

@@ -4,5 +4,7 @@ const WORDS: &str = include_str!("reserved_words.txt");
 
 /// Whether `word` is reserved, in any case.
 pub(super) fn is_reserved(word: &str) -> bool {
-    WORDS.split_ascii_whitespace().any(|reserved| reserved.eq_ignore_ascii_case(word))
+    WORDS
+        .split_ascii_whitespace()
+        .any(|reserved| reserved.eq_ignore_ascii_case(word))
 }

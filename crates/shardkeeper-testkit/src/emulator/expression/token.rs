@@ -38,7 +38,9 @@ pub(super) struct Spanned {
 }
 
 // Longer symbols first, so that `<=` is not read as `<`.
-const SYMBOLS: [&str; 14] = ["<>", "<=", ">=", "=", "<", ">", "(", ")", "[", "]", ",", ".", "+", "-"];
+const SYMBOLS: [&str; 14] = [
+    "<>", "<=", ">=", "=", "<", ">", "(", ")", "[", "]", ",", ".", "+", "-",
+];
 
 /// Splits an expression into tokens.
 pub(super) fn tokenize(kind: Kind, text: &str) -> Result<Vec<Spanned>, Invalid> {
@@ -50,7 +52,10 @@ pub(super) fn tokenize(kind: Kind, text: &str) -> Result<Vec<Spanned>, Invalid> 
         )));
     }
     if text.trim().is_empty() {
-        return Err(Invalid(format!("Invalid {}: The expression can not be empty;", kind.member())));
+        return Err(Invalid(format!(
+            "Invalid {}: The expression can not be empty;",
+            kind.member()
+        )));
     }
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -60,14 +65,20 @@ pub(super) fn tokenize(kind: Kind, text: &str) -> Result<Vec<Spanned>, Invalid> 
             continue;
         }
         let (token, length) = read(&text[at..], next).ok_or_else(|| {
-            let near_end = text[at..].char_indices().nth(8).map_or(text.len(), |(offset, _)| at + offset);
+            let near_end = text[at..]
+                .char_indices()
+                .nth(8)
+                .map_or(text.len(), |(offset, _)| at + offset);
             Invalid(format!(
                 "Invalid {}: Syntax error; token: \"{next}\", near: \"{}\"",
                 kind.member(),
                 &text[at..near_end]
             ))
         })?;
-        tokens.push(Spanned { token, span: at..at + length });
+        tokens.push(Spanned {
+            token,
+            span: at..at + length,
+        });
         at += length;
     }
     Ok(tokens)
@@ -76,14 +87,26 @@ pub(super) fn tokenize(kind: Kind, text: &str) -> Result<Vec<Spanned>, Invalid> 
 /// The token at the start of `rest` and its length in bytes. Every token is ASCII, so lengths are char boundaries.
 fn read(rest: &str, first: char) -> Option<(Token, usize)> {
     let run = |from: usize, accept: fn(u8) -> bool| {
-        from + rest.as_bytes()[from..].iter().take_while(|&&b| accept(b)).count()
+        from + rest.as_bytes()[from..]
+            .iter()
+            .take_while(|&&b| accept(b))
+            .count()
     };
     let word_byte = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     match first {
         '#' | ':' => {
             let end = run(1, word_byte);
             let text = rest[..end].to_owned();
-            (end > 1).then(|| (if first == '#' { Token::Name(text) } else { Token::Value(text) }, end))
+            (end > 1).then(|| {
+                (
+                    if first == '#' {
+                        Token::Name(text)
+                    } else {
+                        Token::Value(text)
+                    },
+                    end,
+                )
+            })
         }
         'a'..='z' | 'A'..='Z' => {
             let end = run(0, word_byte);
@@ -95,6 +118,9 @@ fn read(rest: &str, first: char) -> Option<(Token, usize)> {
             let ends = !rest.as_bytes().get(end).is_some_and(|&b| word_byte(b));
             ends.then(|| (Token::Index(rest[..end].parse().ok()), end))
         }
-        _ => SYMBOLS.iter().find(|symbol| rest.starts_with(**symbol)).map(|symbol| (Token::Symbol(symbol), symbol.len())),
+        _ => SYMBOLS
+            .iter()
+            .find(|symbol| rest.starts_with(**symbol))
+            .map(|symbol| (Token::Symbol(symbol), symbol.len())),
     }
 }

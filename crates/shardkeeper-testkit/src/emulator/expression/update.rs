@@ -89,7 +89,9 @@ impl Update {
 
 /// The operand of `ADD` (a number or a set) and of `DELETE` (a set).
 fn section_operand(parser: &mut Parser<'_>, section: &str) -> Result<AttributeValue, Invalid> {
-    let value = parser.accept_value()?.ok_or_else(|| parser.syntax_error())?;
+    let value = parser
+        .accept_value()?
+        .ok_or_else(|| parser.syntax_error())?;
     match &value {
         AttributeValue::Ss(_) | AttributeValue::Ns(_) | AttributeValue::Bs(_) => Ok(value),
         AttributeValue::N(_) if section == "ADD" => Ok(value),
@@ -120,7 +122,11 @@ fn set_value(parser: &mut Parser<'_>) -> Result<SetValue, Invalid> {
             _ => {}
         }
     }
-    Ok(if operator == "+" { SetValue::Sum(left, right) } else { SetValue::Difference(left, right) })
+    Ok(if operator == "+" {
+        SetValue::Sum(left, right)
+    } else {
+        SetValue::Difference(left, right)
+    })
 }
 
 /// `path`, `:value`, `if_not_exists(path, operand)` or `list_append(operand, operand)`.
@@ -143,7 +149,12 @@ fn set_operand(parser: &mut Parser<'_>, appending: bool) -> Result<SetOperand, I
     match name.as_str() {
         "if_not_exists" => {}
         "list_append" if !appending => {}
-        "list_append" | "attribute_exists" | "attribute_not_exists" | "attribute_type" | "begins_with" | "contains"
+        "list_append"
+        | "attribute_exists"
+        | "attribute_not_exists"
+        | "attribute_type"
+        | "begins_with"
+        | "contains"
         | "size" => return Err(parser.misplaced_function(&name)),
         _ => return Err(parser.unknown_function(&name)),
     }
@@ -152,7 +163,9 @@ fn set_operand(parser: &mut Parser<'_>, appending: bool) -> Result<SetOperand, I
         return Err(parser.wrong_operand_count(&name, count));
     };
     if name == "if_not_exists" {
-        let SetOperand::Path(path) = first else { return Err(parser.needs_path(&name)) };
+        let SetOperand::Path(path) = first else {
+            return Err(parser.needs_path(&name));
+        };
         return Ok(SetOperand::IfNotExists(path, Box::new(second)));
     }
     for operand in [&first, &second] {

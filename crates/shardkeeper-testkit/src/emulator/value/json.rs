@@ -37,17 +37,25 @@ pub(crate) fn item_from_json(value: &Value) -> Result<Item, Invalid> {
 
 /// Writes an item or a key.
 pub(crate) fn item_to_json(item: &Item) -> Value {
-    Value::Object(item.iter().map(|(name, value)| (name.clone(), value.to_json())).collect::<Map<_, _>>())
+    Value::Object(
+        item.iter()
+            .map(|(name, value)| (name.clone(), value.to_json()))
+            .collect::<Map<_, _>>(),
+    )
 }
 
 fn read(value: &Value, depth: usize) -> Result<AttributeValue, Invalid> {
     if depth > MAX_NESTING {
         return Err(too_deep());
     }
-    let members = value.as_object().ok_or_else(|| Invalid::new("Unexpected value type in payload: an attribute value must be an object"))?;
+    let members = value.as_object().ok_or_else(|| {
+        Invalid::new("Unexpected value type in payload: an attribute value must be an object")
+    })?;
     let mut set = members.iter().filter(|(_, member)| !member.is_null());
     let (kind, member) = set.next().ok_or_else(|| {
-        Invalid::new("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
+        Invalid::new(
+            "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes",
+        )
     })?;
     if set.next().is_some() {
         return Err(Invalid::new(
@@ -63,8 +71,14 @@ fn read(value: &Value, depth: usize) -> Result<AttributeValue, Invalid> {
         "BS" => AttributeValue::Bs(read_set(member, "binary set", bytes)?),
         "M" => AttributeValue::M(read_map(member, depth + 1)?),
         "L" => {
-            let list = member.as_array().ok_or_else(|| wrong_json("List", member))?;
-            AttributeValue::L(list.iter().map(|value| read(value, depth + 1)).collect::<Result<_, _>>()?)
+            let list = member
+                .as_array()
+                .ok_or_else(|| wrong_json("List", member))?;
+            AttributeValue::L(
+                list.iter()
+                    .map(|value| read(value, depth + 1))
+                    .collect::<Result<_, _>>()?,
+            )
         }
         "NULL" if member == &Value::Bool(true) => AttributeValue::Null,
         "NULL" => {
@@ -72,7 +86,11 @@ fn read(value: &Value, depth: usize) -> Result<AttributeValue, Invalid> {
                 "One or more parameter values were invalid: Null attribute value types must have the value of true",
             ));
         }
-        "BOOL" => AttributeValue::Bool(member.as_bool().ok_or_else(|| wrong_json("Boolean", member))?),
+        "BOOL" => AttributeValue::Bool(
+            member
+                .as_bool()
+                .ok_or_else(|| wrong_json("Boolean", member))?,
+        ),
         unknown => {
             return Err(Invalid(format!(
                 "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes; {unknown} is none"
@@ -88,7 +106,9 @@ fn read_map(value: &Value, depth: usize) -> Result<Item, Invalid> {
         .map(|(name, member)| {
             // DynamoDB allows an empty name inside a map, never as an attribute's.
             if name.is_empty() && depth == 0 {
-                return Err(Invalid::new("One or more parameter values were invalid: Empty attribute name"));
+                return Err(Invalid::new(
+                    "One or more parameter values were invalid: Empty attribute name",
+                ));
             }
             Ok((name.clone(), read(member, depth)?))
         })
@@ -102,7 +122,9 @@ fn read_set<T: Ord>(
 ) -> Result<BTreeSet<T>, Invalid> {
     let elements = value.as_array().ok_or_else(|| wrong_json("Set", value))?;
     if elements.is_empty() {
-        return Err(Invalid(format!("One or more parameter values were invalid: An {what}  may not be empty")));
+        return Err(Invalid(format!(
+            "One or more parameter values were invalid: An {what}  may not be empty"
+        )));
     }
     let mut set = BTreeSet::new();
     for member in elements {
@@ -146,7 +168,8 @@ pub(super) mod tests {
     use super::*;
 
     fn any_number() -> impl Strategy<Value = Number> {
-        "-?[0-9]{1,30}(\\.[0-9]{1,8})?".prop_map(|text| Number::parse(&text).expect("within 38 digits"))
+        "-?[0-9]{1,30}(\\.[0-9]{1,8})?"
+            .prop_map(|text| Number::parse(&text).expect("within 38 digits"))
     }
 
     fn any_value() -> impl Strategy<Value = AttributeValue> {
@@ -194,7 +217,12 @@ pub(super) mod tests {
 
     #[test]
     fn sets_are_neither_empty_nor_with_duplicates_however_numbers_are_written() {
-        for bad in [json!({"SS": []}), json!({"SS": ["a", "a"]}), json!({"NS": ["1", "1.0"]}), json!({"BS": ["", ""]})] {
+        for bad in [
+            json!({"SS": []}),
+            json!({"SS": ["a", "a"]}),
+            json!({"NS": ["1", "1.0"]}),
+            json!({"BS": ["", ""]}),
+        ] {
             assert!(AttributeValue::from_json(&bad).is_err(), "{bad}");
         }
         assert!(AttributeValue::from_json(&json!({"L": []})).is_ok());
@@ -203,7 +231,8 @@ pub(super) mod tests {
 
     #[test]
     fn nesting_is_bounded_at_32_levels() {
-        let nested = |levels| (0..levels).fold(json!({"NULL": true}), |inner, _| json!({"L": [inner]}));
+        let nested =
+            |levels| (0..levels).fold(json!({"NULL": true}), |inner, _| json!({"L": [inner]}));
         assert!(AttributeValue::from_json(&nested(32)).is_ok());
         assert!(AttributeValue::from_json(&nested(33)).is_err());
     }

@@ -27,7 +27,10 @@ impl Number {
             _ => (false, text),
         };
         let (mantissa, power) = match unsigned.split_once(['e', 'E']) {
-            Some((mantissa, power)) => (mantissa, parse_power(power).ok_or_else(|| not_a_number(text))?),
+            Some((mantissa, power)) => (
+                mantissa,
+                parse_power(power).ok_or_else(|| not_a_number(text))?,
+            ),
             None => (unsigned, 0),
         };
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -37,24 +40,44 @@ impl Number {
         }
         let mut coefficient: u128 = 0;
         let mut trailing_zeros: u32 = 0;
-        for digit in whole.bytes().chain(fraction.bytes()).map(|b| u128::from(b - b'0')) {
+        for digit in whole
+            .bytes()
+            .chain(fraction.bytes())
+            .map(|b| u128::from(b - b'0'))
+        {
             if digit == 0 {
-                trailing_zeros = if coefficient == 0 { 0 } else { trailing_zeros.saturating_add(1) };
+                trailing_zeros = if coefficient == 0 {
+                    0
+                } else {
+                    trailing_zeros.saturating_add(1)
+                };
                 continue;
             }
             if digits_of(coefficient).saturating_add(trailing_zeros) >= MAX_DIGITS {
-                return Err(Invalid::new("Attempting to store more than 38 significant digits in a Number"));
+                return Err(Invalid::new(
+                    "Attempting to store more than 38 significant digits in a Number",
+                ));
             }
             coefficient = coefficient * 10u128.pow(trailing_zeros + 1) + digit;
             trailing_zeros = 0;
         }
         let scale = i64::try_from(fraction.len()).unwrap_or(i64::MAX);
-        Self::checked(negative, coefficient, power.saturating_add(i64::from(trailing_zeros)).saturating_sub(scale))
+        Self::checked(
+            negative,
+            coefficient,
+            power
+                .saturating_add(i64::from(trailing_zeros))
+                .saturating_sub(scale),
+        )
     }
 
     /// The exact sum; refused when 38 digits cannot hold it.
     pub(crate) fn add(&self, other: &Self) -> Result<Self, Invalid> {
-        let (high, low) = if self.exponent >= other.exponent { (self, other) } else { (other, self) };
+        let (high, low) = if self.exponent >= other.exponent {
+            (self, other)
+        } else {
+            (other, self)
+        };
         if high.coefficient == 0 {
             return Ok(low.clone());
         }
@@ -64,9 +87,15 @@ impl Number {
         // Both coefficients are without trailing zeros, so the sum's last digit stands at `low.exponent`: if scaling
         // `high` down to it leaves a u128, the sum has more than 38 significant digits.
         let shift = u32::try_from(high.exponent - low.exponent).unwrap_or(u32::MAX);
-        let scaled = 10u128.checked_pow(shift).and_then(|p| high.coefficient.checked_mul(p)).ok_or_else(overflow)?;
+        let scaled = 10u128
+            .checked_pow(shift)
+            .and_then(|p| high.coefficient.checked_mul(p))
+            .ok_or_else(overflow)?;
         let (negative, sum) = if high.negative == low.negative {
-            (high.negative, scaled.checked_add(low.coefficient).ok_or_else(overflow)?)
+            (
+                high.negative,
+                scaled.checked_add(low.coefficient).ok_or_else(overflow)?,
+            )
         } else if scaled >= low.coefficient {
             (high.negative, scaled - low.coefficient)
         } else {
@@ -77,7 +106,10 @@ impl Number {
 
     /// The exact difference.
     pub(crate) fn subtract(&self, other: &Self) -> Result<Self, Invalid> {
-        self.add(&Self { negative: other.coefficient != 0 && !other.negative, ..other.clone() })
+        self.add(&Self {
+            negative: other.coefficient != 0 && !other.negative,
+            ..other.clone()
+        })
     }
 
     /// The bytes this number counts for: one per two digits, one more, and one for a sign.
@@ -88,7 +120,11 @@ impl Number {
 
     fn checked(negative: bool, mut coefficient: u128, mut exponent: i64) -> Result<Self, Invalid> {
         if coefficient == 0 {
-            return Ok(Self { negative: false, coefficient: 0, exponent: 0 });
+            return Ok(Self {
+                negative: false,
+                coefficient: 0,
+                exponent: 0,
+            });
         }
         while coefficient.is_multiple_of(10) {
             coefficient /= 10;
@@ -105,7 +141,11 @@ impl Number {
             ));
         }
         let exponent = i32::try_from(exponent).map_err(|_| overflow())?;
-        Ok(Self { negative, coefficient, exponent })
+        Ok(Self {
+            negative,
+            coefficient,
+            exponent,
+        })
     }
 
     fn cmp_magnitude(&self, other: &Self) -> Ordering {
@@ -127,7 +167,11 @@ impl Number {
 
 impl From<u64> for Number {
     fn from(value: u64) -> Self {
-        let mut number = Self { negative: false, coefficient: u128::from(value), exponent: 0 };
+        let mut number = Self {
+            negative: false,
+            coefficient: u128::from(value),
+            exponent: 0,
+        };
         while number.coefficient != 0 && number.coefficient.is_multiple_of(10) {
             number.coefficient /= 10;
             number.exponent += 1;
@@ -189,15 +233,23 @@ fn parse_power(text: &str) -> Option<i64> {
         return None;
     }
     let magnitude = digits.parse::<i32>().map_or(i64::from(i32::MAX), i64::from);
-    Some(if text.starts_with('-') { -magnitude } else { magnitude })
+    Some(if text.starts_with('-') {
+        -magnitude
+    } else {
+        magnitude
+    })
 }
 
 fn not_a_number(text: &str) -> Invalid {
-    Invalid(format!("The parameter cannot be converted to a numeric value: {text}"))
+    Invalid(format!(
+        "The parameter cannot be converted to a numeric value: {text}"
+    ))
 }
 
 fn overflow() -> Invalid {
-    Invalid::new("Number overflow. Attempting to store a number with magnitude larger than supported range")
+    Invalid::new(
+        "Number overflow. Attempting to store a number with magnitude larger than supported range",
+    )
 }
 
 #[cfg(test)]
@@ -223,7 +275,10 @@ mod tests {
             ("1E3", "1000"),
             ("-12.34e-3", "-0.01234"),
             ("1000e-3", "1"),
-            ("12345678901234567890123456789012345678", "12345678901234567890123456789012345678"),
+            (
+                "12345678901234567890123456789012345678",
+                "12345678901234567890123456789012345678",
+            ),
         ] {
             assert_eq!(n(given).to_string(), canonical, "{given}");
         }
@@ -233,10 +288,18 @@ mod tests {
 
     #[test]
     fn what_is_not_a_number_of_dynamodb_is_refused() {
-        for text in ["", "-", ".", "1e", "e5", "NaN", "Infinity", "1 ", "0x10", "1_000", "--1", "1.2.3", "１"] {
+        for text in [
+            "", "-", ".", "1e", "e5", "NaN", "Infinity", "1 ", "0x10", "1_000", "--1", "1.2.3",
+            "１",
+        ] {
             assert!(Number::parse(text).is_err(), "{text}");
         }
-        for text in ["1e126", "1e-131", "123456789012345678901234567890123456789", "1e99999999999999999999"] {
+        for text in [
+            "1e126",
+            "1e-131",
+            "123456789012345678901234567890123456789",
+            "1e99999999999999999999",
+        ] {
             assert!(Number::parse(text).is_err(), "{text}");
         }
     }
@@ -244,8 +307,14 @@ mod tests {
     #[test]
     fn a_sum_is_exact_or_refused() {
         assert_eq!(n("0.1").add(&n("0.2")), Ok(n("0.3")));
-        assert_eq!(n("1e37").add(&n("1")), Ok(n("10000000000000000000000000000000000001")));
-        assert_eq!(n("1e38").subtract(&n("1")), Ok(n("99999999999999999999999999999999999999")));
+        assert_eq!(
+            n("1e37").add(&n("1")),
+            Ok(n("10000000000000000000000000000000000001"))
+        );
+        assert_eq!(
+            n("1e38").subtract(&n("1")),
+            Ok(n("99999999999999999999999999999999999999"))
+        );
         assert_eq!(n("5").subtract(&n("5")), Ok(n("0")));
         assert_eq!(n("3").subtract(&n("5")), Ok(n("-2")));
         assert!(n("1e50").add(&n("1")).is_err());
