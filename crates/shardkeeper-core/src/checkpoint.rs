@@ -129,7 +129,10 @@ mod tests {
 
     #[test]
     fn a_time_that_is_no_time_is_refused() {
-        assert_eq!(Timestamp::from_epoch_seconds(1.5), Some(Timestamp::from_millis(1500)));
+        assert_eq!(
+            Timestamp::from_epoch_seconds(1.5),
+            Some(Timestamp::from_millis(1500))
+        );
         for odd in [f64::NAN, f64::INFINITY, -1.0, 1e300] {
             assert_eq!(Timestamp::from_epoch_seconds(odd), None);
         }

@@ -22,15 +22,28 @@ impl InvalidId {
     fn new(what: &'static str, why: impl Into<String>, given: &str) -> Self {
         // A bounded excerpt: an id is never item data, but a paste accident may be anything.
         let given = given.chars().take(120).collect();
-        Self { what, why: why.into(), given }
+        Self {
+            what,
+            why: why.into(),
+            given,
+        }
     }
 }
 
-fn within(what: &'static str, given: &str, bounds: std::ops::RangeInclusive<usize>) -> Result<(), InvalidId> {
+fn within(
+    what: &'static str,
+    given: &str,
+    bounds: std::ops::RangeInclusive<usize>,
+) -> Result<(), InvalidId> {
     if bounds.contains(&given.len()) {
         return Ok(());
     }
-    let why = format!("length {} is outside {}..={}", given.len(), bounds.start(), bounds.end());
+    let why = format!(
+        "length {} is outside {}..={}",
+        given.len(),
+        bounds.start(),
+        bounds.end()
+    );
     Err(InvalidId::new(what, why, given))
 }
 
@@ -93,11 +106,18 @@ impl SequenceNumber {
     pub fn from_service(said: &str) -> Result<Self, InvalidId> {
         within("sequence number", said, 1..=MAX_DIGITS)?;
         if !said.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(InvalidId::new("sequence number", "only digits are allowed", said));
+            return Err(InvalidId::new(
+                "sequence number",
+                "only digits are allowed",
+                said,
+            ));
         }
         let mut digits = [0; MAX_DIGITS];
         digits[..said.len()].copy_from_slice(said.as_bytes());
-        Ok(Self { digits, len: said.len() as u8 })
+        Ok(Self {
+            digits,
+            len: said.len() as u8,
+        })
     }
 
     /// The number as the server wrote it, leading zeros included.
@@ -181,8 +201,12 @@ impl StreamArn {
         }
         let expected = "after the account it must read table/<name>/stream/<label>";
         let (region, account) = region.zip(account).ok_or_else(|| refuse(expected))?;
-        let path = resource.and_then(|r| r.strip_prefix("table/")).ok_or_else(|| refuse(expected))?;
-        let (table, label) = path.split_once("/stream/").ok_or_else(|| refuse(expected))?;
+        let path = resource
+            .and_then(|r| r.strip_prefix("table/"))
+            .ok_or_else(|| refuse(expected))?;
+        let (table, label) = path
+            .split_once("/stream/")
+            .ok_or_else(|| refuse(expected))?;
         if table.is_empty() || label.is_empty() || table.contains('/') {
             return Err(refuse(expected));
         }
@@ -190,8 +214,15 @@ impl StreamArn {
             let start = part.as_ptr() as usize - given.as_ptr() as usize;
             Span(start, start + part.len())
         };
-        let (region, account, table, label) = (span(region), span(account), span(table), span(label));
-        Ok(Self { text: given.into(), region, account, table, label })
+        let (region, account, table, label) =
+            (span(region), span(account), span(table), span(label));
+        Ok(Self {
+            text: given.into(),
+            region,
+            account,
+            table,
+            label,
+        })
     }
 
     /// The ARN as text.
@@ -300,7 +331,10 @@ mod tests {
     #[test]
     fn leading_zeros_do_not_count_in_the_order_and_are_sent_back() {
         assert_eq!(seq("000000000000000075450"), seq("75450"));
-        assert_eq!(seq("000000000000000075450").as_str(), "000000000000000075450");
+        assert_eq!(
+            seq("000000000000000075450").as_str(),
+            "000000000000000075450"
+        );
         assert_eq!(seq("0000").cmp(&seq("0")), Ordering::Equal);
     }
 
@@ -311,21 +345,29 @@ mod tests {
         assert!(SequenceNumber::parse(&"1".repeat(40)).is_ok());
         assert!(SequenceNumber::from_service("12a").is_err());
         assert!(ShardId::parse("short").is_err());
-        assert!(ShardId::parse("00000001414576573621-f55eea83").is_ok(), "F34: no prefix needed");
+        assert!(
+            ShardId::parse("00000001414576573621-f55eea83").is_ok(),
+            "F34: no prefix needed"
+        );
     }
 
     #[test]
     fn f25_the_label_of_an_arn_contains_colons() {
-        let text = "arn:aws:dynamodb:us-west-2:111122223333:table/Forum/stream/2015-05-20T20:51:10.252";
+        let text =
+            "arn:aws:dynamodb:us-west-2:111122223333:table/Forum/stream/2015-05-20T20:51:10.252";
         let arn = StreamArn::parse(text).unwrap();
-        assert_eq!((arn.table(), arn.label()), ("Forum", "2015-05-20T20:51:10.252"));
+        assert_eq!(
+            (arn.table(), arn.label()),
+            ("Forum", "2015-05-20T20:51:10.252")
+        );
         assert_eq!((arn.region(), arn.account()), ("us-west-2", "111122223333"));
         assert_eq!(arn.as_str(), text);
     }
 
     #[test]
     fn f54_an_odd_region_is_not_refused_but_an_odd_shape_is() {
-        let odd = "arn:aws:dynamodb:us-wesst-2:111122223333:table/Forum/stream/2015-05-20T20:51:10.252";
+        let odd =
+            "arn:aws:dynamodb:us-wesst-2:111122223333:table/Forum/stream/2015-05-20T20:51:10.252";
         assert!(StreamArn::parse(odd).is_ok());
         for bad in [
             "arn:aws:dynamodb:us-west-2:111122223333:table/Forum",

@@ -1,7 +1,22 @@
-//! The pure heart of shardkeeper.
+//! The pure heart of shardkeeper: values in, values out.
+//!
+//! Here live the names of things ([`ids`]), what is read ([`record`], [`page`]), how far it was read
+//! ([`checkpoint`]), who may read it ([`lease`], [`membership`], written down as [`row`]s), and every
+//! decision about them: [`lineage`], [`balance`], [`consumer`], [`pacing`]. [`event`] is the vocabulary in
+//! which the runtime tells what happened.
+//!
+//! What may never live here: a clock, dice, a runtime, an SDK, a log line. Now and dice are arguments.
+//! The only `async` is the signatures of the two [`ports`].
+
+pub mod balance;
 pub mod checkpoint;
+pub mod consumer;
+pub mod event;
 pub mod ids;
+pub mod lease;
 pub mod lineage;
+pub mod membership;
+pub mod pacing;
 pub mod page;
 pub mod ports;
 pub mod record;

@@ -1,5 +1,15 @@
-//! x
-use crate::ids::*;
+//! The shard family tree: which shards need a lease, which may start, which may be forgotten.
+//!
+//! A listing is never a snapshot (an open parent beside its child, a closed leaf without children,
+//! pages that move), so nothing here needs one to be complete or consistent: what is missing today is
+//! found by the next listing, and no order between parent and child depends on it.
+
+use std::collections::BTreeMap;
+
+use crate::checkpoint::Checkpoint;
+use crate::ids::{SequenceNumber, ShardId};
+use crate::lease::Lease;
+
 /// A shard as a listing shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shard {
@@ -9,8 +19,269 @@ pub struct Shard {
     pub parent: Option<ShardId>,
     /// The first sequence number of the shard, where stated (F22).
     pub starting: Option<SequenceNumber>,
-    /// The last sequence number. Present means closed on the service (F14); local servers also state it
-    /// for open shards, so alone it ends nothing.
+    /// The last sequence number. Its presence means closed on the service (F14); local servers also
+    /// state it for open shards, so alone it ends nothing.
     pub ending: Option<SequenceNumber>,
 }
 
+/// The leases of one stream, by shard.
+pub type Leases = BTreeMap<ShardId, Lease>;
+
+/// A listed shard that nobody covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uncovered {
+    /// The shard.
+    pub shard: Shard,
+    /// True when the shard names a parent that is neither listed nor leased: it was trimmed away, and
+    /// what it held was never seen by this application unless this is its first listing.
+    pub orphan: bool,
+}
+
+/// The listed shards that need a lease of their own (design rule 12): those without one whose
+/// parent will not bring it. An unfinished parent, leased or about to be, brings its children when it
+/// ends; a finished one has had its chance.
+pub fn uncovered(listed: &BTreeMap<ShardId, Shard>, leases: &Leases) -> Vec<Uncovered> {
+    let needs_own = |shard: &Shard| {
+        if leases.contains_key(&shard.id) {
+            return None;
+        }
+        let Some(parent) = &shard.parent else {
+            return Some(false);
+        };
+        match leases.get(parent) {
+            Some(lease) => lease.is_finished().then_some(false),
+            None if listed.contains_key(parent) && parent != &shard.id => None,
+            None => Some(true),
+        }
+    };
+    let found = listed.values().filter_map(|shard| {
+        needs_own(shard).map(|orphan| Uncovered {
+            shard: shard.clone(),
+            orphan,
+        })
+    });
+    found.collect()
+}
+
+/// May this lease be read now? Not before its parent's end is stored (S4). A parent without a lease
+/// does not hold its child back: rows are deleted only when the child is safe.
+pub fn may_start(lease: &Lease, leases: &Leases) -> bool {
+    let finished = |parent: &ShardId| leases.get(parent).is_none_or(Lease::is_finished);
+    lease.parents.iter().all(finished)
+}
+
+/// Where a child begins when its parent ends with this checkpoint. A parent that was begun at a time
+/// and has seen no record since then passes its start on; otherwise everything in the child is newer
+/// than what was acknowledged, so it is read from its oldest record (never from the latest: bug B1).
+pub fn child_start(parent: &Checkpoint) -> Checkpoint {
+    match parent {
+        Checkpoint::At(time) => Checkpoint::At(*time),
+        _ => Checkpoint::TrimHorizon,
+    }
+}
+
+/// The finished leases that may be forgotten (design rule 13): the shard has left a complete listing,
+/// its own parent's lease is gone, and every child has a lease that has made progress.
+pub fn forgettable<'a>(listed: &BTreeMap<ShardId, Shard>, leases: &'a Leases) -> Vec<&'a Lease> {
+    let progressed = |child: &ShardId| {
+        leases
+            .get(child)
+            .is_some_and(|lease| !lease.checkpoint.is_start())
+    };
+    let may_go = |lease: &&Lease| {
+        lease.is_finished()
+            && !listed.contains_key(&lease.shard)
+            && !listed.values().any(|shard| {
+                shard.parent.as_ref() == Some(&lease.shard) && !leases.contains_key(&shard.id)
+            })
+            && lease
+                .parents
+                .iter()
+                .all(|parent| !leases.contains_key(parent))
+            && lease.children.iter().all(progressed)
+    };
+    leases.values().filter(may_go).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{StreamArn, WorkerId};
+    use crate::lease::lease_key;
+    use proptest::prelude::*;
+
+    fn id(name: &str) -> ShardId {
+        ShardId::from_service(name)
+    }
+
+    fn listing(shards: &[(&str, Option<&str>)]) -> BTreeMap<ShardId, Shard> {
+        let shard = |(name, parent): &(&str, Option<&str>)| {
+            let shard = Shard {
+                id: id(name),
+                parent: parent.map(id),
+                starting: None,
+                ending: None,
+            };
+            (shard.id.clone(), shard)
+        };
+        shards.iter().map(shard).collect()
+    }
+
+    fn lease(name: &str, checkpoint: Checkpoint, parent: Option<&str>, children: &[&str]) -> Lease {
+        let stream =
+            "arn:aws:dynamodb:us-west-2:111122223333:table/T/stream/2015-05-20T20:51:10.252";
+        let stream = StreamArn::parse(stream).unwrap();
+        Lease {
+            key: lease_key(&stream, &id(name)),
+            stream,
+            shard: id(name),
+            owner: Some(WorkerId::new("a", 1)),
+            epoch: 1,
+            version: 1,
+            write_id: None,
+            checkpoint,
+            parents: parent.map(id).into_iter().collect(),
+            children: children.iter().map(|child| id(child)).collect(),
+            next_owner: None,
+            stopped: None,
+        }
+    }
+
+    fn leases(all: Vec<Lease>) -> Leases {
+        all.into_iter()
+            .map(|lease| (lease.shard.clone(), lease))
+            .collect()
+    }
+
+    fn needed(listed: &[(&str, Option<&str>)], leased: Vec<Lease>) -> Vec<String> {
+        let found = uncovered(&listing(listed), &leases(leased));
+        found
+            .iter()
+            .map(|uncovered| uncovered.shard.id.to_string())
+            .collect()
+    }
+
+    const END: Checkpoint = Checkpoint::ShardEnd;
+    const HORIZON: Checkpoint = Checkpoint::TrimHorizon;
+
+    #[test]
+    fn at_the_first_listing_only_the_oldest_shards_get_leases() {
+        let tree = [
+            ("a", None),
+            ("b", Some("a")),
+            ("c", Some("b")),
+            ("d", Some("gone")),
+        ];
+        assert_eq!(needed(&tree, vec![]), ["a", "d"]);
+    }
+
+    #[test]
+    fn a_child_is_covered_by_an_unfinished_parent() {
+        let tree = [("a", None), ("b", Some("a"))];
+        assert_eq!(needed(&tree, vec![lease("a", HORIZON, None, &[])]), [""; 0]);
+    }
+
+    #[test]
+    fn hole_11_a_second_child_that_was_not_visible_at_the_end_is_found_later() {
+        let tree = [("a", None), ("b", Some("a")), ("c", Some("a"))];
+        let leased = vec![
+            lease("a", END, None, &["b"]),
+            lease("b", HORIZON, Some("a"), &[]),
+        ];
+        assert_eq!(needed(&tree, leased), ["c"]);
+    }
+
+    #[test]
+    fn b8_a_trimmed_parent_is_not_waited_for_and_is_told_apart() {
+        let found = uncovered(&listing(&[("b", Some("gone"))]), &Leases::new());
+        assert!(found[0].orphan);
+        assert!(!uncovered(&listing(&[("b", None)]), &Leases::new())[0].orphan);
+    }
+
+    #[test]
+    fn s4_a_child_starts_only_after_its_parents_end_is_stored() {
+        let child = lease("b", HORIZON, Some("a"), &[]);
+        let with = |checkpoint| leases(vec![lease("a", checkpoint, None, &[]), child.clone()]);
+        assert!(!may_start(&child, &with(HORIZON)));
+        assert!(may_start(&child, &with(END)));
+    }
+
+    #[test]
+    fn s9_a_finished_lease_stays_while_its_shard_is_listed_or_a_child_has_not_moved() {
+        let number = SequenceNumber::from_service("9").unwrap();
+        let moved = Checkpoint::After(number);
+        let tree = |child| {
+            leases(vec![
+                lease("a", END, None, &["b"]),
+                lease("b", child, Some("a"), &[]),
+            ])
+        };
+        let gone = listing(&[("b", Some("a"))]);
+        assert_eq!(forgettable(&gone, &tree(moved)).len(), 1);
+        assert_eq!(
+            forgettable(&gone, &tree(HORIZON)).len(),
+            0,
+            "B15: the child has not moved"
+        );
+        let listed = listing(&[("a", None), ("b", Some("a"))]);
+        assert_eq!(
+            forgettable(&listed, &tree(moved)).len(),
+            0,
+            "it would be resurrected"
+        );
+        let other = listing(&[("b", Some("a")), ("c", Some("a"))]);
+        assert_eq!(
+            forgettable(&other, &tree(moved)).len(),
+            0,
+            "a child has no lease yet"
+        );
+    }
+
+    #[test]
+    fn s9_leases_are_forgotten_oldest_first() {
+        let number = SequenceNumber::from_service("9").unwrap();
+        let tree = leases(vec![
+            lease("a", END, None, &["b"]),
+            lease("b", END, Some("a"), &["c"]),
+            lease("c", Checkpoint::After(number), Some("b"), &[]),
+        ]);
+        let names: Vec<_> = forgettable(&listing(&[("c", Some("b"))]), &tree)
+            .iter()
+            .map(|l| l.shard.to_string())
+            .collect();
+        assert_eq!(names, ["a"]);
+    }
+
+    #[test]
+    fn b1_a_child_never_starts_at_the_latest_record() {
+        let time = crate::checkpoint::Timestamp::from_millis(5);
+        assert_eq!(child_start(&Checkpoint::At(time)), Checkpoint::At(time));
+        assert_eq!(child_start(&HORIZON), HORIZON);
+    }
+
+    proptest! {
+        /// Whatever the shape of the graph (cycles included), every listed shard is covered by its own
+        /// lease or by an unfinished ancestor once the uncovered ones have leases.
+        #[test]
+        fn s9_every_listed_shard_ends_up_covered(parents in proptest::collection::vec(0usize..12, 1..12)) {
+            let names: Vec<String> = (0..12).map(|n| format!("s{n:02}")).collect();
+            let shards: Vec<(&str, Option<&str>)> = parents.iter().enumerate()
+                .map(|(n, parent)| (names[n].as_str(), (*parent < n).then(|| names[*parent].as_str())))
+                .collect();
+            let listed = listing(&shards);
+            let mut held = Leases::new();
+            for found in uncovered(&listed, &held.clone()) {
+                let parent = found.shard.parent.as_ref().map(ShardId::as_str);
+                held.insert(found.shard.id.clone(), lease(found.shard.id.as_str(), HORIZON, parent, &[]));
+            }
+            for shard in listed.values() {
+                let mut at = Some(shard.id.clone());
+                while let Some(here) = at.clone().filter(|here| !held.contains_key(here)) {
+                    at = listed.get(&here).and_then(|s| s.parent.clone());
+                }
+                prop_assert!(at.is_some(), "{} is covered by nobody", shard.id);
+            }
+            prop_assert!(uncovered(&listed, &held).is_empty());
+        }
+    }
+}

@@ -101,10 +101,18 @@ impl PageBody {
         }
         if let Ok(raw) = serde_json::from_slice::<RawBody<'_>>(&body) {
             let records = raw.records.ok_or(PageError("it has no member Records"))?;
-            let read: Option<Vec<Record>> = records.iter().map(|record| record.read(&body)).collect();
+            let read: Option<Vec<Record>> =
+                records.iter().map(|record| record.read(&body)).collect();
             if let Some(records) = read {
-                let page = Page { records, undecodable: Vec::new(), bytes: body.len() };
-                return Ok(Self { page, next: raw.next });
+                let page = Page {
+                    records,
+                    undecodable: Vec::new(),
+                    bytes: body.len(),
+                };
+                return Ok(Self {
+                    page,
+                    next: raw.next,
+                });
             }
         }
         Self::parse_one_by_one(&body)
@@ -114,7 +122,10 @@ impl PageBody {
     fn parse_one_by_one(body: &Bytes) -> Result<Self, PageError> {
         let raw: UnreadBody<'_> =
             serde_json::from_slice(body).map_err(|_| PageError("it is not the JSON of a page"))?;
-        let mut page = Page { bytes: body.len(), ..Page::default() };
+        let mut page = Page {
+            bytes: body.len(),
+            ..Page::default()
+        };
         for unread in raw.records.ok_or(PageError("it has no member Records"))? {
             let parsed = serde_json::from_str::<RawRecord<'_>>(unread.get());
             match parsed.ok().and_then(|record| record.read(body)) {
@@ -125,7 +136,10 @@ impl PageBody {
                 }),
             }
         }
-        Ok(Self { page, next: raw.next })
+        Ok(Self {
+            page,
+            next: raw.next,
+        })
     }
 }
 
@@ -134,7 +148,9 @@ impl Record {
     /// for tests. `None` when it cannot be read.
     pub fn from_json(json: impl Into<Bytes>) -> Option<Self> {
         let json = json.into();
-        serde_json::from_slice::<RawRecord<'_>>(&json).ok()?.read(&json)
+        serde_json::from_slice::<RawRecord<'_>>(&json)
+            .ok()?
+            .read(&json)
     }
 }
 
@@ -145,8 +161,13 @@ impl RawRecord<'_> {
         let head = Head {
             sequence_number: SequenceNumber::from_service(plain(dynamodb.sequence_number)?).ok()?,
             kind: kind_of(self.event_name),
-            created_at: dynamodb.approximate_creation_date_time.and_then(Timestamp::from_epoch_seconds),
-            size_bytes: dynamodb.size_bytes.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
+            created_at: dynamodb
+                .approximate_creation_date_time
+                .and_then(Timestamp::from_epoch_seconds),
+            size_bytes: dynamodb
+                .size_bytes
+                .and_then(|size| u64::try_from(size).ok())
+                .unwrap_or(0),
             event_id: place(self.event_id),
             identity: place(self.identity),
             view: place(dynamodb.stream_view_type),
@@ -154,7 +175,10 @@ impl RawRecord<'_> {
             new_image: place(dynamodb.new_image),
             old_image: place(dynamodb.old_image),
         };
-        Some(Record { page: body.clone(), head })
+        Some(Record {
+            page: body.clone(),
+            head,
+        })
     }
 }
 
@@ -165,12 +189,18 @@ fn place_in(body: &Bytes, raw: &RawValue) -> Option<Place> {
         return None;
     }
     let start = (text.as_ptr() as usize).checked_sub(body.as_ptr() as usize)?;
-    Some(Place { start: u32::try_from(start).ok()?, len: u32::try_from(text.len()).ok()? })
+    Some(Place {
+        start: u32::try_from(start).ok()?,
+        len: u32::try_from(text.len()).ok()?,
+    })
 }
 
 /// The inside of a JSON string without escapes, which names and numbers never need.
 fn plain(raw: &RawValue) -> Option<&str> {
-    raw.get().strip_prefix('"')?.strip_suffix('"').filter(|text| !text.contains('\\'))
+    raw.get()
+        .strip_prefix('"')?
+        .strip_suffix('"')
+        .filter(|text| !text.contains('\\'))
 }
 
 fn kind_of(name: Option<&RawValue>) -> ChangeKind {
@@ -231,20 +261,45 @@ mod tests {
 
     #[test]
     fn a_page_gives_its_records_and_the_next_iterator() {
-        let parsed = body(json!({"Records": [wire("11"), wire("12")], "NextShardIterator": "next"})).unwrap();
+        let parsed =
+            body(json!({"Records": [wire("11"), wire("12")], "NextShardIterator": "next"}))
+                .unwrap();
         assert_eq!(parsed.page.records.len(), 2);
         assert_eq!(parsed.next.as_deref(), Some("next"));
-        let order = |total| Order { id: "secret-key".into(), total };
+        let order = |total| Order {
+            id: "secret-key".into(),
+            total,
+        };
         let change = parsed.page.records[0].change::<Order>().unwrap();
-        assert_eq!(change, Change::Modified { old: Some(order(41)), new: order(42) });
+        assert_eq!(
+            change,
+            Change::Modified {
+                old: Some(order(41)),
+                new: order(42)
+            }
+        );
     }
 
     #[test]
     fn s8_an_empty_or_memberless_answer_is_never_a_page() {
-        for odd in ["", "{}", "null", "[]", "<html></html>", "{\"NextShardIterator\":\"x\"}", "{\"Records\":"] {
-            assert!(PageBody::parse(Bytes::from_static(odd.as_bytes())).is_err(), "{odd:?}");
+        for odd in [
+            "",
+            "{}",
+            "null",
+            "[]",
+            "<html></html>",
+            "{\"NextShardIterator\":\"x\"}",
+            "{\"Records\":",
+        ] {
+            assert!(
+                PageBody::parse(Bytes::from_static(odd.as_bytes())).is_err(),
+                "{odd:?}"
+            );
         }
-        assert!(body(json!({"Records": []})).unwrap().next.is_none(), "this one is a real end");
+        assert!(
+            body(json!({"Records": []})).unwrap().next.is_none(),
+            "this one is a real end"
+        );
     }
 
     #[test]
@@ -253,9 +308,17 @@ mod tests {
         poison["dynamodb"]["Keys"] = json!(null);
         poison["dynamodb"]["SizeBytes"] = json!("many");
         let parsed = body(json!({"Records": [wire("11"), poison, wire("13")]})).unwrap();
-        let read: Vec<_> = parsed.page.records.iter().map(|r| r.sequence_number().to_string()).collect();
+        let read: Vec<_> = parsed
+            .page
+            .records
+            .iter()
+            .map(|r| r.sequence_number().to_string())
+            .collect();
         assert_eq!(read, ["11", "13"]);
-        let lost = Undecodable { index: 1, sequence_number: SequenceNumber::from_service("12").ok() };
+        let lost = Undecodable {
+            index: 1,
+            sequence_number: SequenceNumber::from_service("12").ok(),
+        };
         assert_eq!(parsed.page.undecodable, [lost]);
     }
 
@@ -276,18 +339,35 @@ mod tests {
         inner.insert("StreamViewType".into(), json!("KEYS_ONLY"));
         let parsed = body(json!({"Records": [keys_only]})).unwrap();
         let error = parsed.page.records[0].new_image::<Order>().unwrap_err();
-        assert!(matches!(&error, ImageError::NotInView { view, .. } if view == "KEYS_ONLY"), "{error}");
+        assert!(
+            matches!(&error, ImageError::NotInView { view, .. } if view == "KEYS_ONLY"),
+            "{error}"
+        );
     }
 
     #[test]
     fn f45_a_ttl_delete_is_told_from_a_users_delete() {
         let mut expired = wire("11");
         expired["eventName"] = json!("REMOVE");
-        assert!(!Record::from_json(expired.to_string()).unwrap().is_ttl_delete());
-        expired["userIdentity"] = json!({"Type": "Service", "PrincipalId": "dynamodb.amazonaws.com"});
-        assert!(Record::from_json(expired.to_string()).unwrap().is_ttl_delete());
-        expired["userIdentity"] = json!({"type": "Service", "principalId": "dynamodb.amazonaws.com"});
-        assert!(Record::from_json(expired.to_string()).unwrap().is_ttl_delete());
+        assert!(
+            !Record::from_json(expired.to_string())
+                .unwrap()
+                .is_ttl_delete()
+        );
+        expired["userIdentity"] =
+            json!({"Type": "Service", "PrincipalId": "dynamodb.amazonaws.com"});
+        assert!(
+            Record::from_json(expired.to_string())
+                .unwrap()
+                .is_ttl_delete()
+        );
+        expired["userIdentity"] =
+            json!({"type": "Service", "principalId": "dynamodb.amazonaws.com"});
+        assert!(
+            Record::from_json(expired.to_string())
+                .unwrap()
+                .is_ttl_delete()
+        );
     }
 
     proptest! {

@@ -57,7 +57,11 @@ pub struct PortError {
 impl PortError {
     /// An error of this kind.
     pub fn new(kind: FailureKind, action: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, action, message: message.into() }
+        Self {
+            kind,
+            action,
+            message: message.into(),
+        }
     }
 
     /// True when asking again later may succeed without anybody doing anything, or after an operator
@@ -65,7 +69,10 @@ impl PortError {
     pub fn may_pass(&self) -> bool {
         matches!(
             self.kind,
-            FailureKind::Throttled | FailureKind::Unavailable | FailureKind::Denied | FailureKind::Protocol
+            FailureKind::Throttled
+                | FailureKind::Unavailable
+                | FailureKind::Denied
+                | FailureKind::Protocol
         )
     }
 
@@ -159,14 +166,27 @@ pub trait StreamSource: fmt::Debug + Send + Sync {
 
     /// One page of the listing of a stream, after the shard `after` (F12, F13). Counts against 10 calls
     /// a second for the whole account (F10).
-    async fn list_shards(&self, stream: &StreamArn, after: Option<&ShardId>) -> Result<ShardPage, PortError>;
+    async fn list_shards(
+        &self,
+        stream: &StreamArn,
+        after: Option<&ShardId>,
+    ) -> Result<ShardPage, PortError>;
 
     /// The children of one shard, as far as they are visible. [`FailureKind::Invalid`] where the
     /// server does not know the question.
-    async fn children_of(&self, stream: &StreamArn, parent: &ShardId) -> Result<ShardPage, PortError>;
+    async fn children_of(
+        &self,
+        stream: &StreamArn,
+        parent: &ShardId,
+    ) -> Result<ShardPage, PortError>;
 
     /// An iterator (F27).
-    async fn open(&self, stream: &StreamArn, shard: &ShardId, at: Position) -> Result<ShardIterator, PortError>;
+    async fn open(
+        &self,
+        stream: &StreamArn,
+        shard: &ShardId,
+        at: Position,
+    ) -> Result<ShardIterator, PortError>;
 
     /// Up to `limit` records, 1 to 1000 (F35); fewer or none does not mean that none follow (F37).
     async fn fetch(&self, from: &ShardIterator, limit: u16) -> Result<Fetched, PortError>;

@@ -49,7 +49,9 @@ impl fmt::Display for ChangeKind {
 #[non_exhaustive]
 pub enum ImageError {
     /// The stream's view type leaves this image out (F47).
-    #[error("the record has no {image}: the stream's view type is {view}; a typed image needs NEW_AND_OLD_IMAGES or the matching single one")]
+    #[error(
+        "the record has no {image}: the stream's view type is {view}; a typed image needs NEW_AND_OLD_IMAGES or the matching single one"
+    )]
     NotInView {
         /// Which image was asked for.
         image: &'static str,
@@ -134,7 +136,9 @@ impl Record {
             #[serde(rename = "PrincipalId", alias = "principalId", borrow, default)]
             principal: Cow<'a, str>,
         }
-        let Some(identity) = self.json_at(self.head.identity) else { return false };
+        let Some(identity) = self.json_at(self.head.identity) else {
+            return false;
+        };
         serde_json::from_str::<Identity<'_>>(identity)
             .is_ok_and(|who| who.kind == "Service" && who.principal == "dynamodb.amazonaws.com")
     }
@@ -147,7 +151,8 @@ impl Record {
 
     /// The primary key of the item as `T`.
     pub fn keys<T: DeserializeOwned>(&self) -> Result<T, ImageError> {
-        self.image("keys", self.head.keys)?.ok_or_else(|| self.not_in_view("keys"))
+        self.image("keys", self.head.keys)?
+            .ok_or_else(|| self.not_in_view("keys"))
     }
 
     /// The item after the change as `T`; `None` when it was removed.
@@ -155,7 +160,11 @@ impl Record {
     /// # Errors
     /// [`ImageError::NotInView`] when the stream does not carry new images.
     pub fn new_image<T: DeserializeOwned>(&self) -> Result<Option<T>, ImageError> {
-        self.image_or_view("new image", self.head.new_image, self.kind() == ChangeKind::Remove)
+        self.image_or_view(
+            "new image",
+            self.head.new_image,
+            self.kind() == ChangeKind::Remove,
+        )
     }
 
     /// The item before the change as `T`; `None` when it did not exist.
@@ -163,24 +172,35 @@ impl Record {
     /// # Errors
     /// [`ImageError::NotInView`] when the stream does not carry old images.
     pub fn old_image<T: DeserializeOwned>(&self) -> Result<Option<T>, ImageError> {
-        self.image_or_view("old image", self.head.old_image, self.kind() == ChangeKind::Insert)
+        self.image_or_view(
+            "old image",
+            self.head.old_image,
+            self.kind() == ChangeKind::Insert,
+        )
     }
 
     /// The change as one value of the user's type. Needs `NEW_AND_OLD_IMAGES`, or `NEW_IMAGE` for all
     /// but the old sides.
     pub fn change<T: DeserializeOwned>(&self) -> Result<Change<T>, ImageError> {
-        let new = || self.new_image::<T>()?.ok_or_else(|| self.not_in_view("new image"));
+        let new = || {
+            self.new_image::<T>()?
+                .ok_or_else(|| self.not_in_view("new image"))
+        };
         let old = || match self.old_image::<T>() {
             Err(ImageError::NotInView { .. }) => Ok(None),
             other => other,
         };
         Ok(match self.kind() {
             ChangeKind::Insert => Change::Inserted { new: new()? },
-            ChangeKind::Modify => Change::Modified { old: old()?, new: new()? },
+            ChangeKind::Modify => Change::Modified {
+                old: old()?,
+                new: new()?,
+            },
             // An unknown kind is told apart by what it carries, as local servers' TTL deletes need.
-            ChangeKind::Unknown if self.head.new_image.is_some() => {
-                Change::Modified { old: old()?, new: new()? }
-            }
+            ChangeKind::Unknown if self.head.new_image.is_some() => Change::Modified {
+                old: old()?,
+                new: new()?,
+            },
             ChangeKind::Remove | ChangeKind::Unknown => Change::Removed { old: old()? },
         })
     }
@@ -202,7 +222,9 @@ impl Record {
 
     fn json_at(&self, place: Option<Place>) -> Option<&str> {
         let Place { start, len } = place?;
-        let bytes = self.page.get(start as usize..start as usize + len as usize)?;
+        let bytes = self
+            .page
+            .get(start as usize..start as usize + len as usize)?;
         std::str::from_utf8(bytes).ok()
     }
 
@@ -215,12 +237,15 @@ impl Record {
         image: &'static str,
         place: Option<Place>,
     ) -> Result<Option<T>, ImageError> {
-        let Some(json) = self.json_at(place) else { return Ok(None) };
+        let Some(json) = self.json_at(place) else {
+            return Ok(None);
+        };
         let target = std::any::type_name::<T>();
         let mismatch = |why: String| ImageError::Mismatch { image, target, why };
         let item: serde_dynamo::Item = serde_json::from_str(json)
             .map_err(|e| mismatch(format!("it is not DynamoDB JSON at column {}", e.column())))?;
-        let found = serde_dynamo::from_item(item).map_err(|e| mismatch(without_values(&e.to_string())))?;
+        let found =
+            serde_dynamo::from_item(item).map_err(|e| mismatch(without_values(&e.to_string())))?;
         Ok(Some(found))
     }
 
@@ -248,17 +273,25 @@ impl Record {
     }
 
     fn not_in_view(&self, image: &'static str) -> ImageError {
-        ImageError::NotInView { image, view: self.view_type().unwrap_or_else(|| "not stated".into()) }
+        ImageError::NotInView {
+            image,
+            view: self.view_type().unwrap_or_else(|| "not stated".into()),
+        }
     }
 }
 
 /// Deserialisers quote the offending value between backticks or quotes; the value is item data.
 fn without_values(message: &str) -> String {
-    let field = message.find("missing field").or_else(|| message.find("unknown field"));
+    let field = message
+        .find("missing field")
+        .or_else(|| message.find("unknown field"));
     match field {
         Some(at) => message[at..].chars().take(120).collect(),
         None => match message.split_once(", expected ") {
-            Some((_, expected)) => format!("expected {}", expected.chars().take(120).collect::<String>()),
+            Some((_, expected)) => format!(
+                "expected {}",
+                expected.chars().take(120).collect::<String>()
+            ),
             None => "a value has another type than the field".into(),
         },
     }
@@ -311,7 +344,11 @@ impl Batch {
     pub fn new(shard: ShardId, records: impl Into<Arc<[Record]>>) -> Self {
         let records = records.into();
         let range = 0..records.len();
-        Self { shard, records, range }
+        Self {
+            shard,
+            records,
+            range,
+        }
     }
 
     /// The shard that the records come from.
@@ -352,7 +389,9 @@ impl Batch {
     /// The records after this position.
     #[must_use]
     pub fn after(&self, position: SequenceNumber) -> Self {
-        let skip = self.records().partition_point(|record| record.sequence_number() <= position);
+        let skip = self
+            .records()
+            .partition_point(|record| record.sequence_number() <= position);
         self.slice(skip..self.len())
     }
 
@@ -361,7 +400,11 @@ impl Batch {
     pub fn slice(&self, range: Range<usize>) -> Self {
         let start = self.range.start + range.start.min(self.len());
         let end = (self.range.start + range.end.min(self.len())).max(start);
-        Self { shard: self.shard.clone(), records: Arc::clone(&self.records), range: start..end }
+        Self {
+            shard: self.shard.clone(),
+            records: Arc::clone(&self.records),
+            range: start..end,
+        }
     }
 }
 

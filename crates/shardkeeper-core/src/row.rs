@@ -76,7 +76,10 @@ pub struct Row {
 impl Row {
     /// A row without columns.
     pub fn empty(key: RowKey) -> Self {
-        Self { key, columns: BTreeMap::new() }
+        Self {
+            key,
+            columns: BTreeMap::new(),
+        }
     }
 
     /// The text of a column.
@@ -120,6 +123,13 @@ pub enum Condition {
 }
 
 impl Condition {
+    fn value(&self) -> Option<&Value> {
+        match self {
+            Self::Equals(_, value) | Self::Differs(_, value) => Some(value),
+            Self::RowAbsent | Self::RowExists | Self::Missing(_) => None,
+        }
+    }
+
     /// True when the condition holds of `row`.
     pub fn holds(&self, row: Option<&Row>) -> bool {
         let column = |name: &Column| row.and_then(|row| row.columns.get(name));
@@ -175,17 +185,65 @@ pub struct Write {
 impl Write {
     /// An update.
     pub fn update(key: RowKey, conditions: Vec<Condition>, effects: Vec<Effect>) -> Self {
-        Self { key, verb: Verb::Update, conditions, effects }
+        Self {
+            key,
+            verb: Verb::Update,
+            conditions,
+            effects,
+        }
     }
 
     /// A delete.
     pub fn delete(key: RowKey, conditions: Vec<Condition>) -> Self {
-        Self { key, verb: Verb::Delete, conditions, effects: Vec::new() }
+        Self {
+            key,
+            verb: Verb::Delete,
+            conditions,
+            effects: Vec::new(),
+        }
     }
 
     /// A condition on a row that a transaction does not write.
     pub fn check(key: RowKey, conditions: Vec<Condition>) -> Self {
-        Self { key, verb: Verb::Check, conditions, effects: Vec::new() }
+        Self {
+            key,
+            verb: Verb::Check,
+            conditions,
+            effects: Vec::new(),
+        }
+    }
+
+    /// Why a store must refuse these writes before it looks at a row; `None` for writes that are well
+    /// formed. One place for what DynamoDB would refuse, so that every store refuses the same.
+    pub fn why_refused(writes: &[Write]) -> Option<&'static str> {
+        if writes.is_empty() || writes.len() > 100 {
+            return Some("a write is of 1 to 100 rows");
+        }
+        let keys: BTreeSet<&RowKey> = writes.iter().map(|write| &write.key).collect();
+        if keys.len() != writes.len() {
+            return Some("two writes of one transaction name the same row");
+        }
+        writes.iter().find_map(Write::malformed)
+    }
+
+    fn malformed(&self) -> Option<&'static str> {
+        let columns: BTreeSet<&Column> = self.effects.iter().map(Effect::column).collect();
+        if self.conditions.is_empty() {
+            Some("a write without a condition")
+        } else if self.effects.is_empty() == (self.verb == Verb::Update) {
+            Some("an update needs effects, and nothing else has any")
+        } else if columns.len() != self.effects.len() {
+            Some("two effects name one column")
+        } else if columns.iter().any(|column| column.as_ref() == "leaseKey") {
+            Some("the key of a row cannot be changed")
+        } else {
+            let set = self.effects.iter().filter_map(Effect::value);
+            let compared = self.conditions.iter().filter_map(Condition::value);
+            let empty = |value: &Value| matches!(value, Value::Texts(texts) if texts.is_empty());
+            set.chain(compared)
+                .any(empty)
+                .then_some("an empty set is an absent column")
+        }
     }
 
     /// True when every condition holds of `row`.
@@ -210,6 +268,23 @@ impl Write {
 }
 
 impl Effect {
+    fn column(&self) -> &Column {
+        match self {
+            Self::Set(column, _)
+            | Self::Remove(column)
+            | Self::Add(column, _)
+            | Self::Include(column, _)
+            | Self::Exclude(column, _) => column,
+        }
+    }
+
+    fn value(&self) -> Option<&Value> {
+        match self {
+            Self::Set(_, value) => Some(value),
+            _ => None,
+        }
+    }
+
     fn apply(&self, columns: &mut BTreeMap<Column, Value>) {
         match self {
             Self::Set(name, value) => {

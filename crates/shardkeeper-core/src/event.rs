@@ -1,0 +1,238 @@
+//! What a worker says about itself: facts in the past tense.
+//!
+//! The runtime emits these and nothing else; logs, metrics, the status picture and tests are made from
+//! them. No event carries item data, an iterator or a credential (S16).
+
+use std::time::Duration;
+
+use crate::checkpoint::{Checkpoint, Timestamp};
+use crate::ids::{SequenceNumber, ShardId, StreamArn, WorkerId};
+use crate::ports::FailureKind;
+
+/// Something that happened in a worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The worker is a member of its group.
+    WorkerJoined {
+        /// Its incarnation.
+        worker: WorkerId,
+    },
+    /// The worker no longer believes in itself and drops its leases; it comes back as a new incarnation.
+    WorkerDemoted {
+        /// The incarnation that ended.
+        worker: WorkerId,
+        /// Why.
+        why: String,
+    },
+    /// The worker has left in order.
+    WorkerLeft {
+        /// The incarnation that ended.
+        worker: WorkerId,
+        /// Leases that could not be let go in time and are left to expire.
+        abandoned: usize,
+    },
+    /// Another worker was found dead.
+    WorkerFoundDead {
+        /// The incarnation.
+        worker: WorkerId,
+    },
+    /// This worker lists the stream from now on.
+    DiscoveryTaken {
+        /// The term of office.
+        term: u64,
+    },
+    /// The stream was listed.
+    ShardsListed {
+        /// How many shards the listing showed.
+        listed: usize,
+        /// How many leases were created.
+        created: usize,
+        /// How many leases were forgotten.
+        forgotten: usize,
+    },
+    /// The stream of the table is another one than before.
+    StreamChanged {
+        /// The stream that is read from now on.
+        stream: StreamArn,
+    },
+    /// A lease is ours.
+    LeaseAcquired {
+        /// The shard.
+        shard: ShardId,
+        /// The fencing token.
+        epoch: u64,
+        /// Where the shard goes on.
+        from: Checkpoint,
+        /// How we came by it.
+        how: Acquired,
+    },
+    /// We asked a living owner for a lease.
+    LeaseRequested {
+        /// The shard's lease.
+        lease: String,
+        /// Its owner.
+        owner: WorkerId,
+    },
+    /// A lease was let go by its owner.
+    LeaseReleased {
+        /// The shard.
+        shard: ShardId,
+        /// The fencing token.
+        epoch: u64,
+        /// The checkpoint that went with it.
+        at: Checkpoint,
+        /// The new owner; `None` when it is free or stopped.
+        to: Option<WorkerId>,
+    },
+    /// A lease was lost.
+    LeaseLost {
+        /// The shard.
+        shard: ShardId,
+        /// The fencing token that is void now.
+        epoch: u64,
+    },
+    /// A row of the lease table cannot be read; it is left alone.
+    LeaseUnreadable {
+        /// The key of the row.
+        key: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Records were given to the processor.
+    BatchDelivered {
+        /// The shard.
+        shard: ShardId,
+        /// The fencing token.
+        epoch: u64,
+        /// How many records.
+        records: usize,
+        /// The first one.
+        first: SequenceNumber,
+        /// The last one.
+        last: SequenceNumber,
+        /// 1 for the first attempt.
+        attempt: u32,
+    },
+    /// The processor acknowledged records.
+    BatchProcessed {
+        /// The shard.
+        shard: ShardId,
+        /// How many records were acknowledged.
+        records: usize,
+        /// How long `process` took.
+        took: Duration,
+        /// How old the last record was when it was acknowledged, where that is known.
+        iterator_age: Option<Duration>,
+    },
+    /// The processor failed.
+    BatchFailed {
+        /// The shard.
+        shard: ShardId,
+        /// 1 for the first attempt.
+        attempt: u32,
+        /// How long until the next attempt; `None` when there is none.
+        retry_in: Option<Duration>,
+        /// True when it panicked.
+        panicked: bool,
+    },
+    /// A record was skipped because the processor said so.
+    RecordSkipped {
+        /// The shard.
+        shard: ShardId,
+        /// The record.
+        sequence_number: SequenceNumber,
+    },
+    /// A checkpoint was stored.
+    CheckpointStored {
+        /// The shard.
+        shard: ShardId,
+        /// The fencing token.
+        epoch: u64,
+        /// The checkpoint.
+        checkpoint: Checkpoint,
+    },
+    /// A shard is finished; its children may be read.
+    ShardEnded {
+        /// The shard.
+        shard: ShardId,
+        /// The shards that continue it, as far as they are known.
+        children: Vec<ShardId>,
+    },
+    /// A shard stands still until somebody decides.
+    ShardStopped {
+        /// The shard.
+        shard: ShardId,
+        /// Why, and how to go on.
+        why: String,
+    },
+    /// A page was read.
+    PageFetched {
+        /// The shard.
+        shard: ShardId,
+        /// How many records.
+        records: usize,
+        /// The size of the answer.
+        bytes: usize,
+    },
+    /// The service's iterator was too old; a new one was opened after the last delivered record.
+    IteratorExpired {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// Records are gone that were never processed. Exactly one per gap.
+    DataLost(DataLoss),
+    /// A call failed; it is tried again.
+    CallFailed {
+        /// The API action.
+        action: &'static str,
+        /// What kind of failure.
+        kind: FailureKind,
+        /// What the service said.
+        message: String,
+    },
+}
+
+/// How a lease came to us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Acquired {
+    /// Nobody owned it.
+    Free,
+    /// Its owner was dead or had left.
+    From(WorkerId),
+    /// Its owner handed it over.
+    HandedOver,
+    /// We finished its parent.
+    Born,
+}
+
+/// Records that are gone unprocessed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataLoss {
+    /// The shard.
+    pub shard: ShardId,
+    /// The last position that is safe: everything after it, up to `to`, is gone.
+    pub from: Checkpoint,
+    /// The first record that is there again; `None` when that is not known, or when the whole rest of
+    /// the shard is gone.
+    pub to: Option<SequenceNumber>,
+    /// What happened.
+    pub why: LossCause,
+    /// When it was noticed, on the service's clock.
+    pub noticed: Option<Timestamp>,
+}
+
+/// What made records disappear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LossCause {
+    /// The position was trimmed: it is older than the retention of the stream.
+    Trimmed,
+    /// The shard no longer exists.
+    ShardVanished,
+    /// A shard names a parent that was trimmed away before it was read.
+    ParentVanished,
+    /// A record could not be decoded.
+    Undecodable,
+}

@@ -1,0 +1,569 @@
+//! Who lives: worker rows, the group row, and the verdict on a silent worker.
+//!
+//! Workers beat, leases do not: a worker is alive while the `beatId` of its row changes. No clock is
+//! compared with another machine's; a verdict needs a strongly consistent read that was sent a whole
+//! lease duration after the same beat was first seen (design rule 2).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::checkpoint::Timestamp;
+use crate::ids::WorkerId;
+use crate::lease::column::ENTITY;
+use crate::row::{Condition, Effect, Row, RowKey, Write};
+
+/// `entityType` of a worker row.
+pub const WORKER_ENTITY: &str = "SHARDKEEPER_WORKER";
+/// `entityType` of the group row.
+pub const GROUP_ENTITY: &str = "SHARDKEEPER_GROUP";
+/// The version of the table's format that this code writes; a row with a higher one is refused.
+pub const SCHEMA: u64 = 1;
+
+const BEAT: &str = "beat";
+const BEAT_ID: &str = "beatId";
+const INBOX: &str = "inbox";
+const LEASES: &str = "leases";
+const STATE: &str = "state";
+const HOST: &str = "host";
+const LEASE_DURATION: &str = "leaseDurationMillis";
+const APPLICATION: &str = "application";
+const SCHEMA_COLUMN: &str = "schema";
+const MEMBERS: &str = "members";
+const CHANGES: &str = "changes";
+const DISCOVERER: &str = "discoverer";
+const TERM: &str = "term";
+const EPOCH_FLOOR: &str = "epochFloor";
+const STARTED_AT: &str = "startedAtMillis";
+
+/// What a worker says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkerState {
+    /// At work.
+    Living,
+    /// Handing its leases over; give it nothing.
+    Leaving,
+    /// Gone in order; what it still owns is free at once.
+    Left,
+}
+
+impl WorkerState {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Living => "living",
+            Self::Leaving => "leaving",
+            Self::Left => "left",
+        }
+    }
+}
+
+/// The row of one incarnation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerRow {
+    /// The incarnation.
+    pub id: WorkerId,
+    /// The name of its latest beat.
+    pub beat_id: String,
+    /// Grows whenever somebody wants its attention.
+    pub inbox: u64,
+    /// How many leases it owned at its latest beat.
+    pub leases: u64,
+    /// What it says of itself.
+    pub state: WorkerState,
+    /// How long after its latest beat it believes in itself; observers wait as long.
+    pub lease_duration: Duration,
+}
+
+/// The key of a worker's row.
+pub fn worker_key(id: &WorkerId) -> RowKey {
+    RowKey::new(format!("shardkeeper/worker/{id}"))
+}
+
+impl WorkerRow {
+    /// Reads a worker row; `None` when it is not one or is damaged.
+    pub fn parse(row: &Row) -> Option<Self> {
+        if row.text(ENTITY) != Some(WORKER_ENTITY) {
+            return None;
+        }
+        Some(Self {
+            id: WorkerId::from_row(row.key.as_str().strip_prefix("shardkeeper/worker/")?),
+            beat_id: row.text(BEAT_ID)?.to_owned(),
+            inbox: row.number(INBOX).unwrap_or(0),
+            leases: row.number(LEASES).unwrap_or(0),
+            state: match row.text(STATE)? {
+                "leaving" => WorkerState::Leaving,
+                "left" => WorkerState::Left,
+                _ => WorkerState::Living,
+            },
+            lease_duration: Duration::from_millis(row.number(LEASE_DURATION)?),
+        })
+    }
+
+    /// *Join*: the row of a new incarnation, acknowledged before its first take.
+    pub fn join(id: &WorkerId, host: &str, lease_duration: Duration, beat_id: &str) -> Write {
+        let millis = u64::try_from(lease_duration.as_millis()).unwrap_or(u64::MAX);
+        let effects = vec![
+            Effect::Set(ENTITY.into(), WORKER_ENTITY.into()),
+            Effect::Set(SCHEMA_COLUMN.into(), SCHEMA.into()),
+            Effect::Set(HOST.into(), host.into()),
+            Effect::Set(LEASE_DURATION.into(), millis.into()),
+            Effect::Set(STATE.into(), WorkerState::Living.name().into()),
+            Effect::Set(BEAT_ID.into(), beat_id.into()),
+            Effect::Set(BEAT.into(), 0.into()),
+            Effect::Set(INBOX.into(), 0.into()),
+            Effect::Set(LEASES.into(), 0.into()),
+        ];
+        Write::update(worker_key(id), vec![Condition::RowAbsent], effects)
+    }
+
+    /// *Beat*: conditional on the beat before being the worker's own, so that a clone of the same
+    /// incarnation is noticed by both. Never creates a row.
+    pub fn beat(
+        id: &WorkerId,
+        state: WorkerState,
+        leases: u64,
+        before: &str,
+        beat_id: &str,
+    ) -> Write {
+        let effects = vec![
+            Effect::Set(BEAT_ID.into(), beat_id.into()),
+            Effect::Add(BEAT.into(), 1),
+            Effect::Set(LEASES.into(), leases.into()),
+            Effect::Set(STATE.into(), state.name().into()),
+        ];
+        Write::update(
+            worker_key(id),
+            vec![Condition::Equals(BEAT_ID.into(), before.into())],
+            effects,
+        )
+    }
+
+    /// *Bump*: asks for a worker's attention. Fails when its row is gone or it has left.
+    pub fn bump(id: &WorkerId) -> Write {
+        let conditions = vec![
+            Condition::RowExists,
+            Condition::Differs(STATE.into(), WorkerState::Left.name().into()),
+        ];
+        Write::update(
+            worker_key(id),
+            conditions,
+            vec![Effect::Add(INBOX.into(), 1)],
+        )
+    }
+
+    /// The target of a transfer is there and not about to go.
+    pub fn bump_living(id: &WorkerId) -> Write {
+        let conditions = vec![Condition::Equals(
+            STATE.into(),
+            WorkerState::Living.name().into(),
+        )];
+        Write::update(
+            worker_key(id),
+            conditions,
+            vec![Effect::Add(INBOX.into(), 1)],
+        )
+    }
+
+    /// *Reap*: removes the row of an incarnation that is dead or has left, if it still has the beat
+    /// that was judged.
+    pub fn reap(id: &WorkerId, beat_id: &str) -> Write {
+        Write::delete(
+            worker_key(id),
+            vec![Condition::Equals(BEAT_ID.into(), beat_id.into())],
+        )
+    }
+}
+
+/// The one row that all workers of an application share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupRow {
+    /// The application that the table belongs to.
+    pub application: String,
+    /// The format of the table.
+    pub schema: u64,
+    /// Every incarnation that has joined and was not struck off.
+    pub members: BTreeSet<WorkerId>,
+    /// Grows when members join or go, and when leases were created free: sweep.
+    pub changes: u64,
+    /// Who lists the stream now.
+    pub discoverer: Option<WorkerId>,
+    /// Grows with every change of discoverer.
+    pub term: u64,
+    /// No epoch at or below this one is ever given to a new lease.
+    pub epoch_floor: u64,
+    /// When the application was first started, on the service's clock: what `Latest` means.
+    pub started_at: Option<Timestamp>,
+}
+
+/// The key of the group row.
+pub fn group_key() -> RowKey {
+    RowKey::new("shardkeeper/group")
+}
+
+impl GroupRow {
+    /// Reads the group row; `None` when it is damaged.
+    pub fn parse(row: &Row) -> Option<Self> {
+        Some(Self {
+            application: row.text(APPLICATION)?.to_owned(),
+            schema: row.number(SCHEMA_COLUMN)?,
+            members: row
+                .texts(MEMBERS)
+                .iter()
+                .map(|id| WorkerId::from_row(id))
+                .collect(),
+            changes: row.number(CHANGES).unwrap_or(0),
+            discoverer: row.text(DISCOVERER).map(WorkerId::from_row),
+            term: row.number(TERM).unwrap_or(0),
+            epoch_floor: row.number(EPOCH_FLOOR).unwrap_or(0),
+            started_at: row.number(STARTED_AT).map(Timestamp::from_millis),
+        })
+    }
+
+    /// *Found*: marks the table as this application's, once.
+    pub fn found(application: &str, started_at: Option<Timestamp>) -> Write {
+        let mut effects = vec![
+            Effect::Set(ENTITY.into(), GROUP_ENTITY.into()),
+            Effect::Set(APPLICATION.into(), application.into()),
+            Effect::Set(SCHEMA_COLUMN.into(), SCHEMA.into()),
+        ];
+        effects.extend(started_at.map(|time| Effect::Set(STARTED_AT.into(), time.millis().into())));
+        Write::update(group_key(), vec![Condition::RowAbsent], effects)
+    }
+
+    /// *Enrol*: a new incarnation is known to the others.
+    pub fn enrol(id: &WorkerId) -> Write {
+        let effects = vec![
+            Effect::Include(MEMBERS.into(), id.to_string()),
+            Effect::Add(CHANGES.into(), 1),
+        ];
+        Write::update(group_key(), vec![Condition::RowExists], effects)
+    }
+
+    /// *Strike*: an incarnation that is dead or has left is no longer a member.
+    pub fn strike(id: &WorkerId) -> Write {
+        let effects = vec![
+            Effect::Exclude(MEMBERS.into(), id.to_string()),
+            Effect::Add(CHANGES.into(), 1),
+        ];
+        Write::update(group_key(), vec![Condition::RowExists], effects)
+    }
+
+    /// *Announce*: something is there to be taken; everybody sweeps.
+    pub fn announce() -> Write {
+        Write::update(
+            group_key(),
+            vec![Condition::RowExists],
+            vec![Effect::Add(CHANGES.into(), 1)],
+        )
+    }
+
+    /// *Lead*: becomes the discoverer, if nobody else did since the group row was read.
+    pub fn lead(&self, me: &WorkerId) -> Write {
+        let before = match self.term {
+            0 => Condition::Missing(TERM.into()),
+            term => Condition::Equals(TERM.into(), term.into()),
+        };
+        let effects = vec![
+            Effect::Set(DISCOVERER.into(), me.as_str().into()),
+            Effect::Add(TERM.into(), 1),
+        ];
+        Write::update(group_key(), vec![Condition::RowExists, before], effects)
+    }
+
+    /// The discoverer's writes hold only while its term lasts (hole 17).
+    pub fn in_term(me: &WorkerId, term: u64) -> Vec<Condition> {
+        vec![
+            Condition::Equals(DISCOVERER.into(), me.as_str().into()),
+            Condition::Equals(TERM.into(), term.into()),
+        ]
+    }
+
+    /// A lease with this epoch is about to be deleted: raises the floor, within the term.
+    pub fn raise_floor(&self, me: &WorkerId, epoch: u64) -> Write {
+        let floor = self.epoch_floor.max(epoch);
+        let effects = vec![Effect::Set(EPOCH_FLOOR.into(), floor.into())];
+        Write::update(group_key(), Self::in_term(me, self.term), effects)
+    }
+
+    /// New leases are announced in the transaction that creates them, within the term.
+    pub fn announce_in_term(me: &WorkerId, term: u64) -> Write {
+        Write::update(
+            group_key(),
+            Self::in_term(me, term),
+            vec![Effect::Add(CHANGES.into(), 1)],
+        )
+    }
+}
+
+/// What is known of an incarnation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Not judged: alive as far as anybody knows.
+    Alive,
+    /// Alive and about to go.
+    Leaving,
+    /// Silent for its whole lease duration, by a consistent read. Final.
+    Dead,
+    /// Gone in order. Final.
+    Left,
+}
+
+impl Fate {
+    /// True when nothing more will ever come from this incarnation.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Dead | Self::Left)
+    }
+}
+
+/// Everything this worker believes about the others, on its own clock.
+#[derive(Debug, Clone, Default)]
+pub struct Watch {
+    seen: BTreeMap<WorkerId, Seen>,
+}
+
+#[derive(Debug, Clone)]
+struct Seen {
+    /// `None`: the row was absent, which is a sighting like any other (hole 4).
+    beat_id: Option<String>,
+    first_seen: Duration,
+    lease_duration: Duration,
+    leases: u64,
+    fate: Fate,
+}
+
+impl Watch {
+    /// Takes in one strongly consistent read of a worker row, sent and received at these moments of
+    /// this worker's clock. `default_duration` serves for an incarnation whose row was never seen.
+    pub fn observe(
+        &mut self,
+        id: &WorkerId,
+        row: Option<&WorkerRow>,
+        read: ReadAt,
+        default_duration: Duration,
+    ) -> Fate {
+        let beat_id = row.map(|row| row.beat_id.clone());
+        let known = self.seen.get(id).map(|seen| seen.lease_duration);
+        let lease_duration = row
+            .map(|row| row.lease_duration)
+            .or(known)
+            .unwrap_or(default_duration);
+        let seen = self.seen.entry(id.clone()).or_insert_with(|| Seen {
+            beat_id: beat_id.clone(),
+            first_seen: read.received,
+            lease_duration,
+            leases: 0,
+            fate: Fate::Alive,
+        });
+        if seen.fate.is_over() {
+            return seen.fate;
+        }
+        if seen.beat_id != beat_id {
+            seen.beat_id = beat_id;
+            seen.first_seen = read.received;
+            seen.lease_duration = lease_duration;
+        }
+        seen.leases = row.map_or(0, |row| row.leases);
+        let silent = read.sent >= seen.first_seen + seen.lease_duration;
+        seen.fate = match row.map(|row| row.state) {
+            Some(WorkerState::Left) => Fate::Left,
+            _ if silent => Fate::Dead,
+            Some(WorkerState::Leaving) => Fate::Leaving,
+            _ => Fate::Alive,
+        };
+        seen.fate
+    }
+
+    /// What is known of an incarnation; one that was never observed counts as alive.
+    pub fn fate(&self, id: &WorkerId) -> Fate {
+        self.seen.get(id).map_or(Fate::Alive, |seen| seen.fate)
+    }
+
+    /// The beat that was judged, for reaping.
+    pub fn last_beat(&self, id: &WorkerId) -> Option<&str> {
+        self.seen.get(id)?.beat_id.as_deref()
+    }
+
+    /// How many leases the incarnation said it owns.
+    pub fn leases(&self, id: &WorkerId) -> u64 {
+        self.seen.get(id).map_or(0, |seen| seen.leases)
+    }
+
+    /// Forgets those that are neither members nor owners, so that the memory stays bounded.
+    pub fn keep_only(&mut self, known: &BTreeSet<WorkerId>) {
+        self.seen.retain(|id, _| known.contains(id));
+    }
+}
+
+/// When a read was sent and when its answer came, on this worker's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadAt {
+    /// Just before the call.
+    pub sent: Duration,
+    /// Just after the answer.
+    pub received: Duration,
+}
+
+/// The members that `me` watches: the next three in id order, all when there are five or fewer or
+/// when `me` is the discoverer (hole 21).
+pub fn neighbours(members: &BTreeSet<WorkerId>, me: &WorkerId, all: bool) -> Vec<WorkerId> {
+    let others = || {
+        members
+            .range(me.clone()..)
+            .chain(members.range(..me.clone()))
+            .filter(|id| *id != me)
+    };
+    let most = if all || members.len() <= 5 {
+        usize::MAX
+    } else {
+        3
+    };
+    others().take(most).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const D: Duration = Duration::from_secs(10);
+
+    fn id(name: &str) -> WorkerId {
+        WorkerId::new(name, 1)
+    }
+
+    fn at(sent: u64) -> ReadAt {
+        ReadAt {
+            sent: Duration::from_secs(sent),
+            received: Duration::from_secs(sent),
+        }
+    }
+
+    fn row(beat: &str, state: WorkerState) -> WorkerRow {
+        let (id, beat_id) = (id("a"), beat.to_owned());
+        WorkerRow {
+            id,
+            beat_id,
+            inbox: 0,
+            leases: 2,
+            state,
+            lease_duration: D,
+        }
+    }
+
+    #[test]
+    fn a_worker_is_dead_when_a_read_sent_a_lease_duration_later_shows_the_same_beat() {
+        let mut watch = Watch::default();
+        let beat = row("b1", WorkerState::Living);
+        assert_eq!(watch.observe(&id("a"), Some(&beat), at(0), D), Fate::Alive);
+        assert_eq!(watch.observe(&id("a"), Some(&beat), at(9), D), Fate::Alive);
+        let late = ReadAt {
+            sent: Duration::from_secs(9),
+            received: Duration::from_secs(30),
+        };
+        assert_eq!(
+            watch.observe(&id("a"), Some(&beat), late, D),
+            Fate::Alive,
+            "hole 1: sent too early"
+        );
+        assert_eq!(watch.observe(&id("a"), Some(&beat), at(10), D), Fate::Dead);
+        let back = row("b2", WorkerState::Living);
+        assert_eq!(
+            watch.observe(&id("a"), Some(&back), at(11), D),
+            Fate::Dead,
+            "the verdict is final"
+        );
+    }
+
+    #[test]
+    fn every_beat_starts_the_wait_again() {
+        let mut watch = Watch::default();
+        for second in 0..100 {
+            let beat = row(&format!("b{second}"), WorkerState::Living);
+            assert_eq!(
+                watch.observe(&id("a"), Some(&beat), at(second), D),
+                Fate::Alive
+            );
+        }
+    }
+
+    #[test]
+    fn hole_4_an_absent_row_is_waited_for_like_a_silent_one() {
+        let mut watch = Watch::default();
+        assert_eq!(watch.observe(&id("a"), None, at(0), D), Fate::Alive);
+        assert_eq!(watch.observe(&id("a"), None, at(9), D), Fate::Alive);
+        assert_eq!(watch.observe(&id("a"), None, at(10), D), Fate::Dead);
+    }
+
+    #[test]
+    fn hole_13_the_owners_lease_duration_counts_not_the_observers() {
+        let mut watch = Watch::default();
+        let beat = row("b1", WorkerState::Living);
+        watch.observe(&id("a"), Some(&beat), at(0), Duration::from_secs(1));
+        assert_eq!(
+            watch.observe(&id("a"), Some(&beat), at(9), Duration::from_secs(1)),
+            Fate::Alive
+        );
+    }
+
+    #[test]
+    fn a_worker_that_left_is_gone_at_once() {
+        let mut watch = Watch::default();
+        assert_eq!(
+            watch.observe(&id("a"), Some(&row("b1", WorkerState::Left)), at(0), D),
+            Fate::Left
+        );
+    }
+
+    #[test]
+    fn hole_15_two_clones_of_one_incarnation_cannot_both_beat() {
+        let me = id("a");
+        let born = WorkerRow::join(&me, "host", D, "b0").apply(None);
+        let one = WorkerRow::beat(&me, WorkerState::Living, 0, "b0", "b1");
+        let other = WorkerRow::beat(&me, WorkerState::Living, 0, "b0", "c1");
+        let after = one.apply(born.as_ref());
+        assert!(one.allowed(born.as_ref()) && !other.allowed(after.as_ref()));
+    }
+
+    #[test]
+    fn hole_14_a_beat_or_a_bump_never_creates_a_row_and_a_beat_keeps_the_inbox() {
+        let me = id("a");
+        let beat = WorkerRow::beat(&me, WorkerState::Living, 3, "b0", "b1");
+        assert!(!beat.allowed(None) && !WorkerRow::bump(&me).allowed(None));
+        let bumped =
+            WorkerRow::bump(&me).apply(WorkerRow::join(&me, "host", D, "b0").apply(None).as_ref());
+        let after = WorkerRow::parse(&beat.apply(bumped.as_ref()).unwrap()).unwrap();
+        assert_eq!((after.inbox, after.leases), (1, 3));
+    }
+
+    #[test]
+    fn hole_17_a_former_discoverer_writes_nothing() {
+        let founded = GroupRow::found("orders", None).apply(None).unwrap();
+        let group = |row: &Row| GroupRow::parse(row).unwrap();
+        let first = group(&founded)
+            .lead(&id("a"))
+            .apply(Some(&founded))
+            .unwrap();
+        assert!(
+            !group(&founded).lead(&id("b")).allowed(Some(&first)),
+            "one wins"
+        );
+        let second = group(&first).lead(&id("b")).apply(Some(&first)).unwrap();
+        let term = group(&first).term;
+        assert!(GroupRow::announce_in_term(&id("a"), term).allowed(Some(&first)));
+        assert!(!GroupRow::announce_in_term(&id("a"), term).allowed(Some(&second)));
+    }
+
+    #[test]
+    fn hole_21_a_large_fleet_watches_three_neighbours_each_and_everybody_is_watched() {
+        let members: BTreeSet<WorkerId> = (0..100).map(|n| id(&format!("{n:03}"))).collect();
+        let mut watched = BTreeSet::new();
+        for me in &members {
+            let mine = neighbours(&members, me, false);
+            assert_eq!(mine.len(), 3);
+            assert!(!mine.contains(me));
+            watched.extend(mine);
+        }
+        assert_eq!(watched, members);
+        let small: BTreeSet<WorkerId> = members.iter().take(5).cloned().collect();
+        assert_eq!(neighbours(&small, &id("000"), false).len(), 4);
+        assert_eq!(neighbours(&members, &id("000"), true).len(), 99);
+    }
+}
