@@ -72,10 +72,10 @@ fn comparisons_follow_types_and_absence() {
 #[test]
 fn functions_look_into_documents() {
     let on = json!({
-        "doc": {"M": {"list": {"L": [{"S": "x"}, {"M": {"deep": {"N": "1"}}}]}}},
-        "set": {"SS": ["one", "two"]},
+        "doc": {"M": {"entries": {"L": [{"S": "x"}, {"M": {"deep": {"N": "1"}}}]}}},
+        "tags": {"SS": ["one", "two"]},
         "bytes": {"B": "AQID"},
-        "text": {"S": "shardkeeper"},
+        "words": {"S": "shardkeeper"},
         "a.b": {"S": "dotted"},
     });
     let values = json!({
@@ -83,20 +83,20 @@ fn functions_look_into_documents() {
         ":shard": {"S": "shard"}, ":keep": {"S": "keep"}, ":mid": {"B": "Ag=="}, ":dotted": {"S": "dotted"},
     });
     for (text, expected) in [
-        ("doc.list[1].deep = :one", true),
-        ("doc.list[2].deep = :one", false),
-        ("attribute_exists(doc.list[0])", true),
-        ("size(doc.list) = :size", true),
-        ("size(set) >= :size", true),
-        ("size(doc.list[1].deep) = :one", false),
-        ("contains(set, :two)", true),
-        ("contains(set, :three)", false),
-        ("contains(text, :keep)", true),
+        ("doc.entries[1].deep = :one", true),
+        ("doc.entries[2].deep = :one", false),
+        ("attribute_exists(doc.entries[0])", true),
+        ("size(doc.entries) = :size", true),
+        ("size(tags) >= :size", true),
+        ("size(doc.entries[1].deep) = :one", false),
+        ("contains(tags, :two)", true),
+        ("contains(tags, :three)", false),
+        ("contains(words, :keep)", true),
         ("contains(bytes, :mid)", true),
-        ("contains(doc.list, :two)", false),
-        ("begins_with(text, :shard)", true),
-        ("begins_with(set, :shard)", false),
-        ("attribute_type(set, :SS)", true),
+        ("contains(doc.entries, :two)", false),
+        ("begins_with(words, :shard)", true),
+        ("begins_with(tags, :shard)", false),
+        ("attribute_type(tags, :SS)", true),
         ("#dot = :dotted", true),
     ] {
         assert_eq!(holds(text, &values, &on), Ok(expected), "{text}");
@@ -427,7 +427,7 @@ fn a_key_condition_is_one_equality_and_one_range() {
     assert_eq!(selects("pk = :a AND begins_with(sk, :b)", "ab"), Ok(false));
     for (text, expected) in [
         ("sk = :a", "missed key schema element: pk"),
-        ("pk = :a AND other = :b", "missed key schema element: sk"),
+        ("pk = :a AND extra = :b", "missed key schema element: sk"),
         ("pk > :a", "not supported"),
         ("pk = :a AND pk = :b", "one condition per key"),
         (
