@@ -1,3 +1,4 @@
 //! Test shardkeeper processors.
 
 pub mod emulator;
+pub mod faults;

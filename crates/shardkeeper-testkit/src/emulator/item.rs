@@ -6,3 +6,6 @@ pub(crate) mod members;
 pub(crate) mod mutation;
 pub(crate) mod page;
 pub(crate) mod read;
+
+#[cfg(test)]
+mod tests;

@@ -103,14 +103,6 @@ impl Request {
             .transpose()
     }
 
-    /// Refuses members that the emulator would otherwise ignore in silence.
-    pub(crate) fn refuse(&self, members: &[&str]) -> Result<(), ServiceError> {
-        match members.iter().find(|member| self.get(member).is_some()) {
-            Some(member) => Err(ServiceError::unsupported(format!("the parameter {member}"))),
-            None => Ok(()),
-        }
-    }
-
     fn typed<'a, T>(
         &'a self,
         member: &str,

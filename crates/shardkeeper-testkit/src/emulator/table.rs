@@ -32,8 +32,6 @@ pub(crate) struct TableDefinition {
     /// The attribute that holds the time to live, while it is enabled.
     pub(crate) ttl_attribute: Option<String>,
     pub(crate) deletion_protection: bool,
-    /// How many shards a stream of this table starts with.
-    pub(crate) initial_shards: usize,
 }
 
 impl TableDefinition {

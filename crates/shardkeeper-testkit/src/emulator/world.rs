@@ -4,11 +4,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::error::ServiceError;
+use super::item::client_tokens::ClientTokens;
 use super::key::PrimaryKey;
+use super::meter::Meter;
 use super::request::Request;
 use super::settings::EmulatorSettings;
+use super::stream::record::Change;
+use super::stream::{Nature, Stream};
 use super::table::{Table, table_name};
-use super::value::Item;
+use super::value::{AttributeValue, Item, Number};
+
+/// In seconds, without leap days.
+const FIVE_YEARS: u64 = 5 * 365 * 24 * 3600;
 
 /// Who made a change, when it was not a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +32,18 @@ pub(crate) struct World {
     pub(crate) dice: fastrand::Rng,
     pub(crate) settings: EmulatorSettings,
     pub(crate) tables: BTreeMap<String, Table>,
+    /// The transactions done lately, so that one sent twice is done once.
+    pub(crate) client_tokens: ClientTokens,
+    /// All streams by ARN, also the disabled ones and those of deleted tables, until they age out.
+    pub(crate) streams: BTreeMap<String, Stream>,
+    /// How many shards a stream of a table starts with, where it is not what the settings say.
+    pub(crate) initial_shards: BTreeMap<String, usize>,
+    /// Iterators of an earlier generation have expired.
+    pub(crate) iterator_generation: u64,
+    pub(crate) describe_stream_calls: Meter,
+    pub(crate) list_streams_calls: Meter,
+    /// Before this time `advance` has nothing to do.
+    next_due: Duration,
 }
 
 impl World {
@@ -35,7 +54,46 @@ impl World {
             dice: fastrand::Rng::with_seed(seed),
             settings,
             tables: BTreeMap::new(),
+            client_tokens: ClientTokens::default(),
+            streams: BTreeMap::new(),
+            initial_shards: BTreeMap::new(),
+            iterator_generation: 0,
+            describe_stream_calls: Meter::default(),
+            list_streams_calls: Meter::default(),
+            next_due: Duration::ZERO,
         }
+    }
+
+    /// Moves on to `now`, and does what has become due: shards roll over, old shards and streams leave.
+    ///
+    /// Every request begins with this; nothing happens in between, since nobody could see it.
+    pub(crate) fn advance(&mut self, now: Duration) {
+        self.now = self.now.max(now);
+        if self.now < self.next_due {
+            return;
+        }
+        let retention = self.settings.retention;
+        let mut nature = Nature {
+            now: self.now,
+            dice: &mut self.dice,
+            settings: &self.settings,
+        };
+        for stream in self.streams.values_mut() {
+            stream.advance(&mut nature);
+        }
+        self.streams
+            .retain(|_, stream| stream.gone_from(retention).is_none_or(|gone| gone > self.now));
+        for table in self.tables.values_mut() {
+            let known = |arn: &String| self.streams.contains_key(arn);
+            table.latest_stream = table.latest_stream.take().filter(known);
+        }
+        let due = self.streams.values().filter_map(|stream| stream.next_due(retention));
+        self.next_due = due.min().unwrap_or(Duration::MAX);
+    }
+
+    /// Streams or shards changed outside `advance`: it has to look again when something is due.
+    pub(crate) fn reschedule(&mut self) {
+        self.next_due = Duration::ZERO;
     }
 
     /// The table that the request's `TableName` names, if items of it may be used.
@@ -51,6 +109,16 @@ impl World {
             .ok_or_else(|| ServiceError::resource_not_found("Requested resource not found"))
     }
 
+    /// The table that the request's `TableName` names, whatever its status.
+    pub(crate) fn any_table(&self, request: &Request) -> Result<&Table, ServiceError> {
+        let name = table_name(request.string("TableName")?)?;
+        self.tables.get(name).ok_or_else(|| {
+            ServiceError::resource_not_found(format!(
+                "Requested resource not found: Table: {name} not found"
+            ))
+        })
+    }
+
     /// Replaces the item at `key`, or deletes it, and returns what was there.
     ///
     /// A stream record is written if, and only if, the item is not what it was before.
@@ -59,12 +127,55 @@ impl World {
         table: &str,
         key: PrimaryKey,
         new: Option<Item>,
-        _identity: Option<Identity>,
+        identity: Option<Identity>,
     ) -> Option<Item> {
         let table = self.tables.get_mut(table)?;
-        match new {
-            Some(item) => table.items.insert(key, item),
-            None => table.items.remove(&key),
+        let stream = table
+            .latest_stream
+            .as_ref()
+            .and_then(|arn| self.streams.get_mut(arn))
+            .filter(|stream| stream.takes_records());
+        let Some(stream) = stream else {
+            return match new {
+                Some(item) => table.items.insert(key, item),
+                None => table.items.remove(&key),
+            };
+        };
+        let old = table.items.remove(&key);
+        if old != new {
+            let mut nature = Nature {
+                now: self.now,
+                dice: &mut self.dice,
+                settings: &self.settings,
+            };
+            let change = Change {
+                keys: &stream.key_schema.to_item(&key),
+                old: old.as_ref(),
+                new: new.as_ref(),
+                identity,
+            };
+            stream.append(&change, key.position(), &mut nature);
         }
+        if let Some(item) = new {
+            table.items.insert(key, item);
+        }
+        old
+    }
+}
+
+impl World {
+    /// The keys of the items of a table whose time to live has passed; `None` if it has none enabled.
+    pub(crate) fn expired_items(&self, table: &str) -> Option<Vec<PrimaryKey>> {
+        let table = self.tables.get(table)?;
+        let attribute = table.definition.ttl_attribute.as_ref()?;
+        let now = Number::from(self.now.as_secs());
+        // The service leaves items alone whose time lies more than five years back.
+        let ancient = Number::from(self.now.as_secs().saturating_sub(FIVE_YEARS));
+        let expired = |item: &Item| match item.get(attribute) {
+            Some(AttributeValue::N(time)) => *time < now && *time > ancient,
+            _ => false,
+        };
+        let keys = table.items.iter().filter(|(_, item)| expired(item));
+        Some(keys.map(|(key, _)| key.clone()).collect())
     }
 }

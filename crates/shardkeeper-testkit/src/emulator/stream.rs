@@ -1,0 +1,241 @@
+//! One stream of one table: its shards, and how they follow each other.
+
+pub(crate) mod key_range;
+pub(crate) mod record;
+pub(crate) mod sequence;
+pub(crate) mod shard;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use self::key_range::KeyRange;
+use self::record::{Change, Origin, StoredRecord, ViewType};
+use self::sequence::{Sequence, SequenceCounter};
+use self::shard::Shard;
+use super::key::KeySchema;
+use super::settings::EmulatorSettings;
+
+/// The most roll-overs of one stream that one request catches up with; the next one goes on.
+const MAX_ROLLOVERS_AT_ONCE: usize = 10_000;
+
+/// Shards are not followed faster than this, whatever the settings say.
+const MIN_ROLLOVER: Duration = Duration::from_millis(100);
+
+/// The chance of an event id being given out twice is nil, of a shard id small: try again so often.
+const MAX_ID_ATTEMPTS: usize = 1000;
+
+/// A stream. It belongs to the account, not to the table: it outlives a disabled stream's setting and the table.
+#[derive(Clone, Debug)]
+pub(crate) struct Stream {
+    pub(crate) arn: String,
+    pub(crate) label: String,
+    pub(crate) table: String,
+    pub(crate) key_schema: KeySchema,
+    pub(crate) view: ViewType,
+    pub(crate) requested: Duration,
+    /// ENABLING before this time.
+    pub(crate) enabled_from: Duration,
+    pub(crate) disabled: Option<Disabled>,
+    /// In lexical order of their ids, as the service lists them.
+    pub(crate) shards: BTreeMap<String, Shard>,
+    /// The open shards by the first position they own.
+    open: BTreeMap<u64, String>,
+    counter: SequenceCounter,
+}
+
+/// When a stream was switched off.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Disabled {
+    pub(crate) at: Duration,
+    /// DISABLING before this time, DISABLED from it on.
+    pub(crate) done: Duration,
+}
+
+/// What a new stream is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct NewStream {
+    pub(crate) arn: String,
+    pub(crate) label: String,
+    pub(crate) table: String,
+    pub(crate) key_schema: KeySchema,
+    pub(crate) view: ViewType,
+    pub(crate) shards: usize,
+}
+
+/// What a stream needs of its world: the time, the dice, the settings.
+#[derive(Debug)]
+pub(crate) struct Nature<'a> {
+    pub(crate) now: Duration,
+    pub(crate) dice: &'a mut fastrand::Rng,
+    pub(crate) settings: &'a EmulatorSettings,
+}
+
+impl Stream {
+    /// A stream enabled now, with its first shards.
+    pub(crate) fn new(new: NewStream, nature: &mut Nature<'_>) -> Self {
+        let mut stream = Self {
+            arn: new.arn,
+            label: new.label,
+            table: new.table,
+            key_schema: new.key_schema,
+            view: new.view,
+            requested: nature.now,
+            enabled_from: nature.now.saturating_add(nature.settings.stream_enable_delay),
+            disabled: None,
+            shards: BTreeMap::new(),
+            open: BTreeMap::new(),
+            counter: SequenceCounter::new(),
+        };
+        stream.counter.leap(nature.dice);
+        for range in KeyRange::ALL.split(new.shards) {
+            stream.open_shard(None, range, nature.now, nature);
+        }
+        stream
+    }
+
+    /// `StreamStatus`.
+    pub(crate) fn status(&self, now: Duration) -> &'static str {
+        match self.disabled {
+            Some(disabled) if disabled.done <= now => "DISABLED",
+            Some(_) => "DISABLING",
+            None if self.enabled_from <= now => "ENABLED",
+            None => "ENABLING",
+        }
+    }
+
+    /// Whether changes of the table still become records.
+    pub(crate) fn takes_records(&self) -> bool {
+        self.disabled.is_none()
+    }
+
+    /// A position behind every record there is, and before every record to come.
+    pub(crate) fn tip(&self) -> Sequence {
+        self.counter.last().after()
+    }
+
+    /// Writes a record of the change, in the open shard that owns the item's position.
+    pub(crate) fn append(&mut self, change: &Change<'_>, position: u64, nature: &mut Nature<'_>) {
+        let owner = self.open.range(..=position).next_back();
+        let Some(shard) = owner.and_then(|(_, id)| self.shards.get_mut(id)) else {
+            return;
+        };
+        let origin = Origin {
+            region: &nature.settings.region,
+            event_id: format!("{:032x}", nature.dice.u128(..)),
+        };
+        let sequence = self.counter.next(nature.dice);
+        let record = StoredRecord::render(change, self.view, sequence, nature.now, &origin);
+        shard.trim_before(nature.now.saturating_sub(nature.settings.retention));
+        shard.append(record);
+    }
+
+    /// Closes an open shard; `children` new ones divide its keys. Returns their ids.
+    pub(crate) fn follow(
+        &mut self,
+        shard: &str,
+        children: usize,
+        at: Duration,
+        nature: &mut Nature<'_>,
+    ) -> Vec<String> {
+        let Some(parent) = self.shards.get_mut(shard).filter(|shard| shard.closed.is_none()) else {
+            return Vec::new();
+        };
+        parent.close(at);
+        let range = parent.range;
+        self.open.remove(&range.first);
+        self.counter.leap(nature.dice);
+        range
+            .split(children)
+            .into_iter()
+            .map(|part| self.open_shard(Some(shard.to_owned()), part, at, nature))
+            .collect()
+    }
+
+    /// Switches the stream off: every shard is closed, what was written stays readable.
+    pub(crate) fn disable(&mut self, now: Duration, settings: &EmulatorSettings) {
+        if self.disabled.is_some() {
+            return;
+        }
+        self.disabled = Some(Disabled {
+            at: now,
+            done: now.saturating_add(settings.stream_disable_delay),
+        });
+        for id in std::mem::take(&mut self.open).into_values() {
+            if let Some(shard) = self.shards.get_mut(&id) {
+                shard.close(now);
+            }
+        }
+    }
+
+    /// The ids of the open shards, in the order of the keys they own.
+    pub(crate) fn open_shards(&self) -> Vec<String> {
+        self.open.values().cloned().collect()
+    }
+
+    /// Does what has become due: follows shards that are old enough, forgets closed ones that aged out.
+    pub(crate) fn advance(&mut self, nature: &mut Nature<'_>) {
+        // Generations that would have aged out by now leave no trace, so they are not played.
+        let oldest = nature.now.saturating_sub(nature.settings.retention);
+        for _ in 0..MAX_ROLLOVERS_AT_ONCE {
+            let due = self
+                .open
+                .values()
+                .filter_map(|id| Some((self.shards.get(id)?.rolls_over?, id)))
+                .min()
+                .filter(|(due, _)| *due <= nature.now)
+                .map(|(due, id)| (due, id.clone()));
+            let Some((due, id)) = due else { break };
+            self.follow(&id, 1, due.max(oldest), nature);
+        }
+        let retention = nature.settings.retention;
+        let aged_out = |shard: &Shard| {
+            shard.closed.is_some_and(|closed| closed.at.saturating_add(retention) <= nature.now)
+        };
+        self.shards.retain(|_, shard| !aged_out(shard));
+    }
+
+    /// When `advance` will next have something to do.
+    pub(crate) fn next_due(&self, retention: Duration) -> Option<Duration> {
+        let shards = self.shards.values().filter_map(|shard| match shard.closed {
+            Some(closed) => Some(closed.at.saturating_add(retention)),
+            None => shard.rolls_over,
+        });
+        shards.chain(self.gone_from(retention)).min()
+    }
+
+    /// When the stream itself leaves the account.
+    pub(crate) fn gone_from(&self, retention: Duration) -> Option<Duration> {
+        self.disabled.map(|disabled| disabled.at.saturating_add(retention))
+    }
+
+    fn open_shard(
+        &mut self,
+        parent: Option<String>,
+        range: KeyRange,
+        at: Duration,
+        nature: &mut Nature<'_>,
+    ) -> String {
+        let id = self.fresh_id(at, nature.dice);
+        let starting = self.counter.next(nature.dice);
+        let mut shard = Shard::new(id.clone(), range, at, starting);
+        shard.parent = parent;
+        shard.rolls_over = nature.settings.rollover_after.map(|after| {
+            let spread = nature.settings.rollover_spread.mul_f64(nature.dice.f64());
+            at.saturating_add(after.max(MIN_ROLLOVER)).saturating_add(spread)
+        });
+        self.open.insert(range.first, id.clone());
+        self.shards.insert(id.clone(), shard);
+        id
+    }
+
+    fn fresh_id(&self, at: Duration, dice: &mut fastrand::Rng) -> String {
+        let mut id = String::new();
+        for _ in 0..MAX_ID_ATTEMPTS {
+            id = format!("shardId-{:020}-{:08x}", at.as_millis(), dice.u32(..));
+            if !self.shards.contains_key(&id) {
+                break;
+            }
+        }
+        id
+    }
+}

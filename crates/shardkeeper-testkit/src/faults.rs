@@ -1,0 +1,308 @@
+//! Faults by script: what goes wrong, in which operation, how often.
+//!
+//! ```
+//! use shardkeeper_testkit::emulator::Emulator;
+//! use shardkeeper_testkit::faults::{Effect, Fault};
+//!
+//! let emulator = Emulator::default();
+//! emulator.faults().inject(Fault::new("GetRecords", Effect::throttle()).times(3));
+//! emulator.faults().inject(Fault::new("UpdateItem", Effect::AppliedButHangs).skip(1).times(1));
+//! ```
+
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::json;
+
+use crate::emulator::{Call, Fate, Interceptor, Outcome};
+
+/// The faults that an emulator is going to have. A clone is another handle to the same script.
+#[derive(Clone, Debug, Default)]
+pub struct Faults(Arc<Mutex<Vec<Fault>>>);
+
+impl Faults {
+    /// Adds a fault. Those added first are used first.
+    pub fn inject(&self, fault: Fault) {
+        self.script().push(fault);
+    }
+
+    /// Everything works again.
+    pub fn clear(&self) {
+        self.script().clear();
+    }
+
+    /// How many calls have still to fail: zero when every fault with a bound has been met.
+    #[must_use]
+    pub fn pending(&self) -> u64 {
+        let script = self.script();
+        script.iter().filter_map(|fault| fault.times).fold(0, u64::saturating_add)
+    }
+
+    fn script(&self) -> MutexGuard<'_, Vec<Fault>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Interceptor for Faults {
+    fn intercept(&self, call: &Call<'_>) -> Option<Fate> {
+        let mut script = self.script();
+        let index = script.iter_mut().position(|fault| fault.strikes(call))?;
+        let fate = script.get(index)?.effect.fate();
+        script.retain(|fault| fault.times != Some(0));
+        Some(fate)
+    }
+}
+
+/// One line of the script.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    operation: Cow<'static, str>,
+    containing: Option<String>,
+    skip: u64,
+    times: Option<u64>,
+    effect: Effect,
+}
+
+impl Fault {
+    /// This effect on every call of `operation` (e.g. `GetRecords`; `*` is any), until cleared.
+    #[must_use]
+    pub fn new(operation: impl Into<Cow<'static, str>>, effect: Effect) -> Self {
+        Self {
+            operation: operation.into(),
+            containing: None,
+            skip: 0,
+            times: None,
+            effect,
+        }
+    }
+
+    /// Only on calls whose body contains this text: a shard id, a table name.
+    #[must_use]
+    pub fn containing(mut self, text: impl Into<String>) -> Self {
+        self.containing = Some(text.into());
+        self
+    }
+
+    /// Not on the first `calls` that fit.
+    #[must_use]
+    pub fn skip(mut self, calls: u64) -> Self {
+        self.skip = calls;
+        self
+    }
+
+    /// On so many calls, and then no more.
+    #[must_use]
+    pub fn times(mut self, calls: u64) -> Self {
+        self.times = Some(calls);
+        self
+    }
+
+    /// Whether this call is hit; counts it.
+    fn strikes(&mut self, call: &Call<'_>) -> bool {
+        let fits = (self.operation == "*" || self.operation == call.operation)
+            && self.containing.as_ref().is_none_or(|text| contains(call.body, text.as_bytes()));
+        if !fits || self.times == Some(0) {
+            return false;
+        }
+        if self.skip > 0 {
+            self.skip -= 1;
+            return false;
+        }
+        self.times = self.times.map(|times| times - 1);
+        true
+    }
+}
+
+fn contains(body: &[u8], text: &[u8]) -> bool {
+    text.is_empty() || body.windows(text.len()).any(|window| window == text)
+}
+
+/// What goes wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Effect {
+    /// An error of the service: it was not applied.
+    Error {
+        /// The HTTP status code.
+        status: u16,
+        /// The error code, e.g. `LimitExceededException`.
+        code: Cow<'static, str>,
+        /// The message.
+        message: Cow<'static, str>,
+    },
+    /// Any answer at all: it was not applied.
+    Answer {
+        /// The HTTP status code.
+        status: u16,
+        /// The content type.
+        content_type: &'static str,
+        /// The body.
+        body: Bytes,
+    },
+    /// It was applied, but no answer comes, ever: the caller runs into its own time-out.
+    AppliedButHangs,
+    /// It was applied, but the connection broke before the answer came.
+    AppliedButDropped,
+    /// The connection broke before the request arrived.
+    Dropped,
+    /// Nothing is applied and no answer comes, ever.
+    Hangs,
+    /// It works, but slowly.
+    Slow {
+        /// How long the request travels.
+        before: Duration,
+        /// How long the answer travels.
+        after: Duration,
+    },
+}
+
+impl Effect {
+    /// An error of the service with this HTTP status and code.
+    #[must_use]
+    pub fn error(status: u16, code: impl Into<Cow<'static, str>>) -> Self {
+        Self::Error {
+            status,
+            code: code.into(),
+            message: Cow::Borrowed("injected by the emulator's script"),
+        }
+    }
+
+    /// `ThrottlingException`.
+    #[must_use]
+    pub fn throttle() -> Self {
+        Self::error(400, "ThrottlingException")
+    }
+
+    /// `LimitExceededException`: more readers of the shard than the service likes.
+    #[must_use]
+    pub fn too_many_readers() -> Self {
+        Self::Error {
+            status: 400,
+            code: Cow::Borrowed("LimitExceededException"),
+            message: Cow::Borrowed("Too many operations for a given subscriber."),
+        }
+    }
+
+    /// `InternalServerError` with status 500.
+    #[must_use]
+    pub fn internal_error() -> Self {
+        Self::error(500, "InternalServerError")
+    }
+
+    /// `ExpiredIteratorException`.
+    #[must_use]
+    pub fn expired_iterator() -> Self {
+        Self::error(400, "ExpiredIteratorException")
+    }
+
+    /// `TrimmedDataAccessException`.
+    #[must_use]
+    pub fn trimmed() -> Self {
+        Self::error(400, "TrimmedDataAccessException")
+    }
+
+    /// `AccessDeniedException`: the policy does not allow this operation.
+    #[must_use]
+    pub fn access_denied() -> Self {
+        Self::error(400, "AccessDeniedException")
+    }
+
+    /// Status 200 with an empty body: SDKs read it as an answer in which everything is absent.
+    #[must_use]
+    pub fn empty_body() -> Self {
+        Self::json(200, "")
+    }
+
+    /// Status 200 with the body `{}`.
+    #[must_use]
+    pub fn empty_object() -> Self {
+        Self::json(200, "{}")
+    }
+
+    /// Status 503 with a page of HTML, as something between here and the service may answer.
+    #[must_use]
+    pub fn html() -> Self {
+        Self::Answer {
+            status: 503,
+            content_type: "text/html",
+            body: Bytes::from_static(b"<html><body><h1>503 Service Unavailable</h1></body></html>"),
+        }
+    }
+
+    fn json(status: u16, body: &'static str) -> Self {
+        Self::Answer {
+            status,
+            content_type: "application/x-amz-json-1.0",
+            body: Bytes::from_static(body.as_bytes()),
+        }
+    }
+
+    fn fate(&self) -> Fate {
+        Fate::of(match self {
+            Self::Error {
+                status,
+                code,
+                message,
+            } => Outcome::Answer {
+                status: *status,
+                content_type: "application/x-amz-json-1.0",
+                body: error_body(code, message),
+            },
+            Self::Answer {
+                status,
+                content_type,
+                body,
+            } => Outcome::Answer {
+                status: *status,
+                content_type,
+                body: body.clone(),
+            },
+            Self::AppliedButHangs => Outcome::ApplyThenHang,
+            Self::AppliedButDropped => Outcome::ApplyThenDrop,
+            Self::Dropped => Outcome::Drop,
+            Self::Hangs => Outcome::Hang,
+            Self::Slow { before, after } => return Fate::delayed(*before, *after),
+        })
+    }
+}
+
+fn error_body(code: &str, message: &str) -> Bytes {
+    let body = json!({
+        "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"),
+        "message": message,
+    });
+    Bytes::from(body.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call<'a>(operation: &'a str, body: &'a str) -> Call<'a> {
+        Call::new(operation, body.as_bytes(), Duration::ZERO)
+    }
+
+    #[test]
+    fn a_fault_skips_strikes_and_is_used_up() {
+        let faults = Faults::default();
+        faults.inject(Fault::new("GetRecords", Effect::Hangs).skip(1).times(2));
+        let mut struck = |operation| faults.intercept(&call(operation, "{}")).is_some();
+        assert_eq!(
+            [struck("GetItem"), struck("GetRecords"), struck("GetRecords")],
+            [false, false, true]
+        );
+        assert_eq!(faults.pending(), 1);
+        assert_eq!([struck("GetRecords"), struck("GetRecords")], [true, false]);
+        assert_eq!(faults.pending(), 0);
+    }
+
+    #[test]
+    fn a_fault_can_be_meant_for_one_shard() {
+        let faults = Faults::default();
+        faults.inject(Fault::new("*", Effect::throttle()).containing("shard-2"));
+        assert!(faults.intercept(&call("GetShardIterator", r#"{"ShardId":"shard-1"}"#)).is_none());
+        assert!(faults.intercept(&call("GetShardIterator", r#"{"ShardId":"shard-2"}"#)).is_some());
+    }
+}
