@@ -58,7 +58,8 @@ impl Account {
 
     #[track_caller]
     fn must(&mut self, operation: &str, body: &Value) -> Value {
-        self.call(operation, body).unwrap_or_else(|error| panic!("{operation} {body}: {error:?}"))
+        self.call(operation, body)
+            .unwrap_or_else(|error| panic!("{operation} {body}: {error:?}"))
     }
 
     /// The code and message of a refusal.
@@ -77,7 +78,8 @@ impl Account {
     }
 
     fn lease(&mut self, key: &str) -> Option<Value> {
-        let body = json!({"TableName": "leases", "Key": {"leaseKey": {"S": key}}, "ConsistentRead": true});
+        let body =
+            json!({"TableName": "leases", "Key": {"leaseKey": {"S": key}}, "ConsistentRead": true});
         self.must("GetItem", &body).get("Item").cloned()
     }
 }

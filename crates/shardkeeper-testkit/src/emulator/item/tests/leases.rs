@@ -38,7 +38,9 @@ fn a_lease_is_created_once_and_the_loser_sees_the_row() {
         "leaseKey": {"S": "l"}, "leaseOwner": {"S": "w1"}, "epoch": {"N": "1"}, "leaseCounter": {"N": "1"},
     });
     assert_eq!(account.must("UpdateItem", &create("l"))["Attributes"], row);
-    let error = account.call("UpdateItem", &create("l")).expect_err("it exists");
+    let error = account
+        .call("UpdateItem", &create("l"))
+        .expect_err("it exists");
     assert_eq!(error.code, "ConditionalCheckFailedException");
     assert_eq!(error.message, "The conditional request failed");
     assert_eq!(error.extra.get("Item"), Some(&row));
@@ -50,7 +52,9 @@ fn a_write_needs_owner_epoch_and_version_as_read() {
     let mut account = Account::new();
     account.must("UpdateItem", &create("l"));
     for (owner, epoch, version) in [("w2", "1", "1"), ("w1", "2", "1"), ("w1", "1", "2")] {
-        let error = account.call("UpdateItem", &checkpoint(owner, epoch, version)).expect_err("stale");
+        let error = account
+            .call("UpdateItem", &checkpoint(owner, epoch, version))
+            .expect_err("stale");
         assert_eq!(error.extra["Item"]["leaseCounter"], json!({"N": "1"}));
     }
     // Numbers are compared, not their spelling.
@@ -67,7 +71,9 @@ fn a_write_needs_owner_epoch_and_version_as_read() {
 #[test]
 fn a_failed_condition_on_a_row_that_is_gone_returns_no_item() {
     let mut account = Account::new();
-    let error = account.call("UpdateItem", &checkpoint("w1", "1", "1")).expect_err("no row");
+    let error = account
+        .call("UpdateItem", &checkpoint("w1", "1", "1"))
+        .expect_err("no row");
     assert_eq!(error.code, "ConditionalCheckFailedException");
     assert_eq!(error.extra.get("Item"), None);
     assert_eq!(account.lease("l"), None, "a refused update creates nothing");
@@ -77,7 +83,10 @@ fn a_failed_condition_on_a_row_that_is_gone_returns_no_item() {
 fn an_item_is_returned_on_failure_only_when_asked_for() {
     let mut account = Account::new();
     account.must("UpdateItem", &create("l"));
-    let quiet = with(create("l"), &json!({"ReturnValuesOnConditionCheckFailure": "NONE"}));
+    let quiet = with(
+        create("l"),
+        &json!({"ReturnValuesOnConditionCheckFailure": "NONE"}),
+    );
     let error = account.call("UpdateItem", &quiet).expect_err("it exists");
     assert!(error.extra.is_empty());
 }
@@ -93,7 +102,10 @@ fn an_inbox_counts_from_nothing() {
         "ReturnValues": "UPDATED_NEW",
     });
     for count in ["1", "2", "3"] {
-        assert_eq!(account.must("UpdateItem", &knock)["Attributes"], json!({"inbox": {"N": count}}));
+        assert_eq!(
+            account.must("UpdateItem", &knock)["Attributes"],
+            json!({"inbox": {"N": count}})
+        );
     }
 }
 
@@ -110,8 +122,17 @@ fn a_lease_is_deleted_only_under_its_condition() {
             "ReturnValues": "ALL_OLD",
         })
     };
-    assert_eq!(account.refused("DeleteItem", &delete("7")).0, "ConditionalCheckFailedException");
-    assert_eq!(account.must("DeleteItem", &delete("1"))["Attributes"]["leaseOwner"], json!({"S": "w1"}));
+    assert_eq!(
+        account.refused("DeleteItem", &delete("7")).0,
+        "ConditionalCheckFailedException"
+    );
+    assert_eq!(
+        account.must("DeleteItem", &delete("1"))["Attributes"]["leaseOwner"],
+        json!({"S": "w1"})
+    );
     assert_eq!(account.lease("l"), None);
-    assert_eq!(account.refused("DeleteItem", &delete("1")).0, "ConditionalCheckFailedException");
+    assert_eq!(
+        account.refused("DeleteItem", &delete("1")).0,
+        "ConditionalCheckFailedException"
+    );
 }

@@ -19,7 +19,10 @@ fn query(more: &Value) -> Value {
 
 fn sort_keys(answer: &Value) -> Vec<i64> {
     let items = answer["Items"].as_array().expect("items");
-    items.iter().map(|item| item["sk"]["N"].as_str().unwrap().parse().unwrap()).collect()
+    items
+        .iter()
+        .map(|item| item["sk"]["N"].as_str().unwrap().parse().unwrap())
+        .collect()
 }
 
 fn account_with(sort_keys: &[i64]) -> Account {
@@ -47,7 +50,10 @@ fn all_pages(account: &mut Account, operation: &str, body: &Value) -> Vec<Value>
 #[test]
 fn a_query_is_ordered_by_the_sort_key_as_a_number() {
     let mut account = account_with(&[10, -3, 2, 100]);
-    assert_eq!(sort_keys(&account.must("Query", &query(&json!({})))), [-3, 2, 10, 100]);
+    assert_eq!(
+        sort_keys(&account.must("Query", &query(&json!({})))),
+        [-3, 2, 10, 100]
+    );
     let down = query(&json!({"ScanIndexForward": false}));
     assert_eq!(sort_keys(&account.must("Query", &down)), [100, 10, 2, -3]);
     let range = query(&json!({
@@ -62,16 +68,35 @@ fn a_query_pages_by_limit_and_says_where_it_stopped_even_at_the_end() {
     let mut account = account_with(&[1, 2, 3, 4]);
     let first = account.must("Query", &query(&json!({"Limit": 3})));
     assert_eq!(sort_keys(&first), [1, 2, 3]);
-    assert_eq!(first["LastEvaluatedKey"], json!({"pk": {"S": "a"}, "sk": {"N": "3"}}));
-    let second = account.must("Query", &query(&json!({"Limit": 3, "ExclusiveStartKey": first["LastEvaluatedKey"]})));
-    assert_eq!((sort_keys(&second), second.get("LastEvaluatedKey")), (vec![4], None));
+    assert_eq!(
+        first["LastEvaluatedKey"],
+        json!({"pk": {"S": "a"}, "sk": {"N": "3"}})
+    );
+    let second = account.must(
+        "Query",
+        &query(&json!({"Limit": 3, "ExclusiveStartKey": first["LastEvaluatedKey"]})),
+    );
+    assert_eq!(
+        (sort_keys(&second), second.get("LastEvaluatedKey")),
+        (vec![4], None)
+    );
     let whole = account.must("Query", &query(&json!({"Limit": 4})));
     assert!(whole.get("LastEvaluatedKey").is_some());
     let down = json!({"ScanIndexForward": false, "ExclusiveStartKey": {"pk": {"S": "a"}, "sk": {"N": "3"}}});
     assert_eq!(sort_keys(&account.must("Query", &query(&down))), [2, 1]);
     let outside = json!({"ExclusiveStartKey": {"pk": {"S": "b"}, "sk": {"N": "3"}}});
-    assert!(account.refused("Query", &query(&outside)).1.contains("outside query boundaries"));
-    assert!(account.refused("Query", &query(&json!({"Limit": 0}))).1.contains("'limit'"));
+    assert!(
+        account
+            .refused("Query", &query(&outside))
+            .1
+            .contains("outside query boundaries")
+    );
+    assert!(
+        account
+            .refused("Query", &query(&json!({"Limit": 0})))
+            .1
+            .contains("'limit'")
+    );
 }
 
 #[test]
@@ -83,36 +108,72 @@ fn a_filter_is_applied_after_the_limit_and_counted() {
         "Limit": 3,
     }));
     let answer = account.must("Query", &filtered);
-    assert_eq!((sort_keys(&answer), &answer["Count"], &answer["ScannedCount"]), (vec![2], &json!(1), &json!(3)));
+    assert_eq!(
+        (
+            sort_keys(&answer),
+            &answer["Count"],
+            &answer["ScannedCount"]
+        ),
+        (vec![2], &json!(1), &json!(3))
+    );
     let counted = account.must("Query", &with(filtered, &json!({"Select": "COUNT"})));
     assert_eq!((counted.get("Items"), &counted["Count"]), (None, &json!(1)));
     let on_key = query(&json!({"FilterExpression": "sk = :pk"}));
-    assert!(account.refused("Query", &on_key).1.contains("non-primary key attributes"));
+    assert!(
+        account
+            .refused("Query", &on_key)
+            .1
+            .contains("non-primary key attributes")
+    );
 }
 
 #[test]
 fn a_query_must_name_its_partition_with_the_right_type() {
     let mut account = Account::new();
     let wrong_type = query(&json!({"ExpressionAttributeValues": {":pk": {"N": "1"}}}));
-    assert!(account.refused("Query", &wrong_type).1.contains("does not match schema type"));
+    assert!(
+        account
+            .refused("Query", &wrong_type)
+            .1
+            .contains("does not match schema type")
+    );
     let index = query(&json!({"IndexName": "by-owner"}));
     assert!(account.refused("Query", &index).1.contains("IndexName"));
-    assert!(account.refused("Query", &json!({"TableName": "events"})).1.contains("KeyConditionExpression"));
+    assert!(
+        account
+            .refused("Query", &json!({"TableName": "events"}))
+            .1
+            .contains("KeyConditionExpression")
+    );
 }
 
 #[test]
 fn projections_cut_items_everywhere() {
     let mut account = Account::new();
-    account.event("a", 1, &json!({"doc": {"M": {"x": {"N": "1"}, "y": {"N": "2"}}}}));
+    account.event(
+        "a",
+        1,
+        &json!({"doc": {"M": {"x": {"N": "1"}, "y": {"N": "2"}}}}),
+    );
     let cut = json!({"doc": {"M": {"x": {"N": "1"}}}});
-    let projection = json!({"ProjectionExpression": "doc.#x", "ExpressionAttributeNames": {"#x": "x"}});
+    let projection =
+        json!({"ProjectionExpression": "doc.#x", "ExpressionAttributeNames": {"#x": "x"}});
     let key = json!({"pk": {"S": "a"}, "sk": {"N": "1"}});
     let get = with(json!({"TableName": "events", "Key": key}), &projection);
     assert_eq!(account.must("GetItem", &get)["Item"], cut);
-    assert_eq!(account.must("Query", &query(&projection))["Items"], json!([cut]));
-    assert_eq!(account.must("Scan", &with(json!({"TableName": "events"}), &projection))["Items"], json!([cut]));
+    assert_eq!(
+        account.must("Query", &query(&projection))["Items"],
+        json!([cut])
+    );
+    assert_eq!(
+        account.must("Scan", &with(json!({"TableName": "events"}), &projection))["Items"],
+        json!([cut])
+    );
     let transact = json!({"TransactItems": [{"Get": get}, {"Get": {"TableName": "leases", "Key": {"leaseKey": {"S": "no"}}}}]});
-    assert_eq!(account.must("TransactGetItems", &transact)["Responses"], json!([{"Item": cut}, {}]));
+    assert_eq!(
+        account.must("TransactGetItems", &transact)["Responses"],
+        json!([{"Item": cut}, {}])
+    );
 }
 
 #[test]
@@ -124,7 +185,10 @@ fn a_scan_stops_at_a_megabyte() {
     let first = account.must("Scan", &json!({"TableName": "events"}));
     assert_eq!(first["Count"], json!(4));
     assert!(first.get("LastEvaluatedKey").is_some());
-    assert_eq!(all_pages(&mut account, "Scan", &json!({"TableName": "events"})).len(), 5);
+    assert_eq!(
+        all_pages(&mut account, "Scan", &json!({"TableName": "events"})).len(),
+        5
+    );
 }
 
 #[test]
@@ -133,11 +197,17 @@ fn segments_are_checked() {
     for (segment, expected) in [
         (json!({"Segment": 0}), "TotalSegments parameter is required"),
         (json!({"TotalSegments": 2}), "Segment parameter is required"),
-        (json!({"Segment": 2, "TotalSegments": 2}), "must be less than parameter TotalSegments"),
+        (
+            json!({"Segment": 2, "TotalSegments": 2}),
+            "must be less than parameter TotalSegments",
+        ),
         (json!({"Segment": 0, "TotalSegments": 0}), "totalSegments"),
     ] {
         let body = with(json!({"TableName": "events"}), &segment);
-        assert!(account.refused("Scan", &body).1.contains(expected), "{segment}");
+        assert!(
+            account.refused("Scan", &body).1.contains(expected),
+            "{segment}"
+        );
     }
 }
 
@@ -148,7 +218,10 @@ fn reads_cost_half_as_much_when_they_may_be_stale() {
     for (consistent, units) in [(true, 2.0), (false, 1.0)] {
         let more = json!({"ReturnConsumedCapacity": "TOTAL", "ConsistentRead": consistent});
         let answer = account.must("Query", &query(&more));
-        assert_eq!(answer["ConsumedCapacity"], json!({"TableName": "events", "CapacityUnits": units}));
+        assert_eq!(
+            answer["ConsumedCapacity"],
+            json!({"TableName": "events", "CapacityUnits": units})
+        );
     }
 }
 

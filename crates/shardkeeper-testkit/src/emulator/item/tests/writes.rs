@@ -12,14 +12,32 @@ fn put(item: &Value) -> Value {
 #[test]
 fn put_replaces_and_returns_the_old_item_only_if_asked() {
     let mut account = Account::new();
-    let (one, two) = (json!({"leaseKey": {"S": "k"}, "a": {"N": "1"}}), json!({"leaseKey": {"S": "k"}, "b": {"N": "2"}}));
+    let (one, two) = (
+        json!({"leaseKey": {"S": "k"}, "a": {"N": "1"}}),
+        json!({"leaseKey": {"S": "k"}, "b": {"N": "2"}}),
+    );
     let all_old = json!({"ReturnValues": "ALL_OLD"});
-    assert_eq!(account.must("PutItem", &with(put(&one), &all_old)), json!({}));
-    assert_eq!(account.must("PutItem", &with(put(&two), &all_old)), json!({"Attributes": one}));
+    assert_eq!(
+        account.must("PutItem", &with(put(&one), &all_old)),
+        json!({})
+    );
+    assert_eq!(
+        account.must("PutItem", &with(put(&two), &all_old)),
+        json!({"Attributes": one})
+    );
     assert_eq!(account.must("PutItem", &put(&one)), json!({}));
     assert_eq!(account.lease("k"), Some(one));
-    let (code, message) = account.refused("PutItem", &with(put(&two), &json!({"ReturnValues": "ALL_NEW"})));
-    assert_eq!((code.as_str(), message.as_str()), ("ValidationException", "ReturnValues can only be ALL_OLD or NONE"));
+    let (code, message) = account.refused(
+        "PutItem",
+        &with(put(&two), &json!({"ReturnValues": "ALL_NEW"})),
+    );
+    assert_eq!(
+        (code.as_str(), message.as_str()),
+        (
+            "ValidationException",
+            "ReturnValues can only be ALL_OLD or NONE"
+        )
+    );
 }
 
 #[test]
@@ -34,8 +52,14 @@ fn update_returns_what_was_asked_for() {
             "ReturnValues": returns,
         })
     };
-    account.must("PutItem", &put(&json!({"leaseKey": {"S": "k"}, "doc": {"M": {"y": {"N": "0"}}}})));
-    assert_eq!(account.must("UpdateItem", &update("UPDATED_OLD", "1")), json!({}));
+    account.must(
+        "PutItem",
+        &put(&json!({"leaseKey": {"S": "k"}, "doc": {"M": {"y": {"N": "0"}}}})),
+    );
+    assert_eq!(
+        account.must("UpdateItem", &update("UPDATED_OLD", "1")),
+        json!({})
+    );
     assert_eq!(
         account.must("UpdateItem", &update("UPDATED_OLD", "2"))["Attributes"],
         json!({"a": {"N": "1"}, "doc": {"M": {"x": {"N": "1"}}}})
@@ -44,7 +68,10 @@ fn update_returns_what_was_asked_for() {
         account.must("UpdateItem", &update("UPDATED_NEW", "3"))["Attributes"],
         json!({"a": {"N": "3"}, "doc": {"M": {"x": {"N": "3"}}}})
     );
-    assert_eq!(account.must("UpdateItem", &update("ALL_OLD", "4"))["Attributes"]["a"], json!({"N": "3"}));
+    assert_eq!(
+        account.must("UpdateItem", &update("ALL_OLD", "4"))["Attributes"]["a"],
+        json!({"N": "3"})
+    );
     assert_eq!(
         account.must("UpdateItem", &update("ALL_NEW", "5"))["Attributes"]["doc"],
         json!({"M": {"x": {"N": "5"}, "y": {"N": "0"}}})
@@ -55,11 +82,18 @@ fn update_returns_what_was_asked_for() {
 #[test]
 fn an_update_without_expression_creates_the_bare_item() {
     let mut account = Account::new();
-    let body = json!({"TableName": "leases", "Key": {"leaseKey": {"S": "k"}}, "ReturnValues": "ALL_NEW"});
+    let body =
+        json!({"TableName": "leases", "Key": {"leaseKey": {"S": "k"}}, "ReturnValues": "ALL_NEW"});
     let bare = json!({"leaseKey": {"S": "k"}});
-    assert_eq!(account.must("UpdateItem", &body), json!({"Attributes": bare}));
+    assert_eq!(
+        account.must("UpdateItem", &body),
+        json!({"Attributes": bare})
+    );
     assert_eq!(account.lease("k"), Some(bare));
-    let removing = with(body, &json!({"Key": {"leaseKey": {"S": "other"}}, "UpdateExpression": "REMOVE a"}));
+    let removing = with(
+        body,
+        &json!({"Key": {"leaseKey": {"S": "other"}}, "UpdateExpression": "REMOVE a"}),
+    );
     assert_eq!(account.must("UpdateItem", &removing), json!({}));
     assert_eq!(account.lease("other"), None);
 }
@@ -73,19 +107,45 @@ fn a_key_cannot_be_updated_and_must_fit_the_schema() {
         "UpdateExpression": "SET leaseKey = :v",
         "ExpressionAttributeValues": {":v": {"S": "x"}},
     });
-    assert!(account.refused("UpdateItem", &update).1.contains("Cannot update attribute leaseKey. This attribute is part of the key"));
-    for key in [json!({}), json!({"leaseKey": {"N": "1"}}), json!({"leaseKey": {"S": "k"}, "x": {"S": "y"}}), json!({"x": {"S": "y"}})] {
+    assert!(
+        account
+            .refused("UpdateItem", &update)
+            .1
+            .contains("Cannot update attribute leaseKey. This attribute is part of the key")
+    );
+    for key in [
+        json!({}),
+        json!({"leaseKey": {"N": "1"}}),
+        json!({"leaseKey": {"S": "k"}, "x": {"S": "y"}}),
+        json!({"x": {"S": "y"}}),
+    ] {
         let body = json!({"TableName": "leases", "Key": key});
         for operation in ["GetItem", "UpdateItem", "DeleteItem"] {
-            assert_eq!(account.refused(operation, &body).1, "The provided key element does not match the schema", "{key}");
+            assert_eq!(
+                account.refused(operation, &body).1,
+                "The provided key element does not match the schema",
+                "{key}"
+            );
         }
     }
     for (item, expected) in [
-        (json!({"x": {"S": "y"}}), "Missing the key leaseKey in the item"),
-        (json!({"leaseKey": {"N": "1"}}), "Type mismatch for key leaseKey expected: S actual: N"),
-        (json!({"leaseKey": {"S": ""}}), "cannot contain an empty string value"),
+        (
+            json!({"x": {"S": "y"}}),
+            "Missing the key leaseKey in the item",
+        ),
+        (
+            json!({"leaseKey": {"N": "1"}}),
+            "Type mismatch for key leaseKey expected: S actual: N",
+        ),
+        (
+            json!({"leaseKey": {"S": ""}}),
+            "cannot contain an empty string value",
+        ),
     ] {
-        assert!(account.refused("PutItem", &put(&item)).1.contains(expected), "{item}");
+        assert!(
+            account.refused("PutItem", &put(&item)).1.contains(expected),
+            "{item}"
+        );
     }
 }
 
@@ -94,7 +154,12 @@ fn an_item_that_would_grow_too_large_is_refused_and_left_alone() {
     let mut account = Account::new();
     let big = "x".repeat(400 * 1024);
     let item = json!({"leaseKey": {"S": "k"}, "a": {"S": big}});
-    assert!(account.refused("PutItem", &put(&item)).1.contains("Item size has exceeded the maximum allowed size"));
+    assert!(
+        account
+            .refused("PutItem", &put(&item))
+            .1
+            .contains("Item size has exceeded the maximum allowed size")
+    );
     account.must("PutItem", &put(&json!({"leaseKey": {"S": "k"}})));
     let update = json!({
         "TableName": "leases",
@@ -102,7 +167,12 @@ fn an_item_that_would_grow_too_large_is_refused_and_left_alone() {
         "UpdateExpression": "SET a = :v",
         "ExpressionAttributeValues": {":v": {"S": big}},
     });
-    assert!(account.refused("UpdateItem", &update).1.contains("Item size to update has exceeded"));
+    assert!(
+        account
+            .refused("UpdateItem", &update)
+            .1
+            .contains("Item size to update has exceeded")
+    );
     assert_eq!(account.lease("k"), Some(json!({"leaseKey": {"S": "k"}})));
 }
 
@@ -110,12 +180,26 @@ fn an_item_that_would_grow_too_large_is_refused_and_left_alone() {
 fn an_unknown_table_is_not_found() {
     let mut account = Account::new();
     let key = json!({"TableName": "nowhere", "Key": {"k": {"S": "k"}}, "Item": {"k": {"S": "k"}}});
-    for (operation, members) in [("GetItem", "Key"), ("DeleteItem", "Key"), ("UpdateItem", "Key"), ("PutItem", "Item")] {
+    for (operation, members) in [
+        ("GetItem", "Key"),
+        ("DeleteItem", "Key"),
+        ("UpdateItem", "Key"),
+        ("PutItem", "Item"),
+    ] {
         let body = json!({"TableName": "nowhere", members: key[members]});
         let refused = account.refused(operation, &body);
-        assert_eq!(refused, ("ResourceNotFoundException".to_owned(), "Requested resource not found".to_owned()));
+        assert_eq!(
+            refused,
+            (
+                "ResourceNotFoundException".to_owned(),
+                "Requested resource not found".to_owned()
+            )
+        );
     }
-    assert_eq!(account.refused("Scan", &json!({"TableName": "nowhere"})).0, "ResourceNotFoundException");
+    assert_eq!(
+        account.refused("Scan", &json!({"TableName": "nowhere"})).0,
+        "ResourceNotFoundException"
+    );
 }
 
 #[test]
@@ -134,7 +218,12 @@ fn nothing_a_request_says_is_ignored() {
         assert!(message.contains(member), "{message}");
     }
     let unused = with(key, &json!({"ExpressionAttributeNames": {"#a": "a"}}));
-    assert!(account.refused("GetItem", &unused).1.contains("ProjectionExpression is null"));
+    assert!(
+        account
+            .refused("GetItem", &unused)
+            .1
+            .contains("ProjectionExpression is null")
+    );
 }
 
 #[test]
@@ -143,16 +232,40 @@ fn a_write_costs_a_unit_per_kilobyte() {
     let item = json!({"leaseKey": {"S": "k"}, "a": {"S": "x".repeat(1500)}});
     let body = with(put(&item), &json!({"ReturnConsumedCapacity": "TOTAL"}));
     let cost = json!({"TableName": "leases", "CapacityUnits": 2.0});
-    assert_eq!(account.must("PutItem", &body), json!({"ConsumedCapacity": cost}));
+    assert_eq!(
+        account.must("PutItem", &body),
+        json!({"ConsumedCapacity": cost})
+    );
     let delete = json!({"TableName": "leases", "Key": {"leaseKey": {"S": "k"}}, "ReturnConsumedCapacity": "TOTAL"});
-    assert_eq!(account.must("DeleteItem", &delete), json!({"ConsumedCapacity": cost}));
+    assert_eq!(
+        account.must("DeleteItem", &delete),
+        json!({"ConsumedCapacity": cost})
+    );
 }
 
 /// JSON of any shape, with the members of real requests.
 fn any_body() -> impl Strategy<Value = Value> {
     let names = prop::sample::select(vec![
-        "TableName", "Key", "Item", "leaseKey", "S", "N", "M", "L", "SS", "UpdateExpression", "ConditionExpression",
-        "ExpressionAttributeValues", ":v", "TransactItems", "RequestItems", "leases", "Put", "Keys", "PutRequest", "Limit",
+        "TableName",
+        "Key",
+        "Item",
+        "leaseKey",
+        "S",
+        "N",
+        "M",
+        "L",
+        "SS",
+        "UpdateExpression",
+        "ConditionExpression",
+        "ExpressionAttributeValues",
+        ":v",
+        "TransactItems",
+        "RequestItems",
+        "leases",
+        "Put",
+        "Keys",
+        "PutRequest",
+        "Limit",
     ]);
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -164,8 +277,11 @@ fn any_body() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(5, 40, 6, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
-            prop::collection::btree_map(names.clone(), inner, 0..6)
-                .prop_map(|map| Value::Object(map.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())),
+            prop::collection::btree_map(names.clone(), inner, 0..6).prop_map(|map| Value::Object(
+                map.into_iter()
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect()
+            )),
         ]
     })
 }
