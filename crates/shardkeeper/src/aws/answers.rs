@@ -7,12 +7,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aws_sdk_dynamodbstreams::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodbstreams::config::{ConfigBag, Intercept, Region, RuntimeComponents};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
     AfterDeserializationInterceptorContextRef, BeforeSerializationInterceptorContextRef,
+    FinalizerInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::runtime_components::GetIdentityResolver;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use shardkeeper_core::checkpoint::Timestamp;
@@ -28,6 +30,17 @@ pub(super) enum Garbled {
     /// Cut short or changed on the way.
     #[error("the answer does not match its checksum")]
     Checksum,
+}
+
+/// A call that cannot be made until somebody configures more. The SDK has no type for either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unconfigured {
+    /// Signing needs one, whatever the endpoint.
+    #[error("no region is configured; set AWS_REGION or the region of the configuration")]
+    Region,
+    /// No provider at all; a provider that finds none says so itself.
+    #[error("no credentials provider is configured")]
+    Credentials,
 }
 
 /// The time of the latest answer.
@@ -102,6 +115,34 @@ impl Intercept for Witness {
             Some(body) => Ok(check(response, body)?),
             None => Ok(()),
         }
+    }
+
+    fn read_after_attempt(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        components: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let Some(Err(error)) = context.output_or_error() else {
+            return Ok(());
+        };
+        let sent =
+            context.response().is_some() || error.is_connector_error() || error.is_timeout_error();
+        if sent {
+            Ok(())
+        } else {
+            Ok(configured(components, cfg)?)
+        }
+    }
+}
+
+fn configured(components: &RuntimeComponents, cfg: &ConfigBag) -> Result<(), Unconfigured> {
+    if cfg.load::<Region>().is_none() {
+        Err(Unconfigured::Region)
+    } else if components.identity_resolver("sigv4".into()).is_none() {
+        Err(Unconfigured::Credentials)
+    } else {
+        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@ use shardkeeper_core::ids::{SequenceNumber, ShardId};
 use shardkeeper_core::lineage::Shard;
 use shardkeeper_core::ports::{FailureKind, PortError, StreamStatus};
 
-use super::answers::Garbled;
+use super::answers::{Garbled, Unconfigured};
 
 /// Long enough for every message of the service that was seen, short enough for a log line.
 const MESSAGE_CHARS: usize = 400;
@@ -66,14 +66,23 @@ where
             Some(garbled) => (FailureKind::Protocol, garbled.to_string()),
             None => (FailureKind::Unavailable, chain(error)),
         },
-        // Nothing came back: no credentials to sign with, or no connection.
-        _ => match find::<CredentialsError>(error) {
-            Some(why) => (
-                FailureKind::Denied,
-                format!("no credentials for dynamodb:{action}: {}", chain(why)),
-            ),
-            None => (FailureKind::Unavailable, chain(error)),
-        },
+        _ => undelivered(action, error),
+    }
+}
+
+/// Nothing came back: there was nothing to sign with, or no connection.
+fn undelivered(action: &'static str, error: &(dyn Error + 'static)) -> (FailureKind, String) {
+    match find::<Unconfigured>(error) {
+        Some(why @ Unconfigured::Region) => return (FailureKind::Invalid, why.to_string()),
+        Some(why @ Unconfigured::Credentials) => return (FailureKind::Denied, why.to_string()),
+        None => {}
+    }
+    match find::<CredentialsError>(error) {
+        Some(why) => {
+            let message = format!("no credentials for dynamodb:{action}: {}", chain(why));
+            (FailureKind::Denied, message)
+        }
+        None => (FailureKind::Unavailable, chain(error)),
     }
 }
 

@@ -1,4 +1,8 @@
 //! A [`Write`] as DynamoDB expressions, and an item as a [`Row`].
+#![expect(
+    clippy::disallowed_types,
+    reason = "the SDK's maps; walked only to fill an ordered one"
+)]
 
 use std::collections::HashMap;
 

@@ -1,4 +1,8 @@
 //! The lease table in Amazon DynamoDB.
+#![expect(
+    clippy::disallowed_types,
+    reason = "the SDK's maps; looked into by key, never walked"
+)]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;

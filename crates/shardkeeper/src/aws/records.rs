@@ -1,4 +1,8 @@
 //! Our records as the SDK's, for code that is written against those.
+#![expect(
+    clippy::disallowed_types,
+    reason = "the SDK's maps; walked only to fill another"
+)]
 
 use std::collections::HashMap;
 
