@@ -37,7 +37,7 @@ impl Update {
             }
         }
         // In path order, so that several elements beyond a list's end are appended by their index.
-        writes.sort_by(|(a, _), (b, _)| a.cmp(b));
+        writes.sort_by_key(|(path, _)| *path);
         for (path, value) in writes {
             write(&mut new, path, value)?;
         }

@@ -97,16 +97,12 @@ fn read(rest: &str, first: char) -> Option<(Token, usize)> {
         '#' | ':' => {
             let end = run(1, word_byte);
             let text = rest[..end].to_owned();
-            (end > 1).then(|| {
-                (
-                    if first == '#' {
-                        Token::Name(text)
-                    } else {
-                        Token::Value(text)
-                    },
-                    end,
-                )
-            })
+            let token = if first == '#' {
+                Token::Name(text)
+            } else {
+                Token::Value(text)
+            };
+            (end > 1).then_some((token, end))
         }
         'a'..='z' | 'A'..='Z' => {
             let end = run(0, word_byte);

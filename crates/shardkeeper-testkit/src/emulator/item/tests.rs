@@ -3,6 +3,7 @@
 mod batches;
 mod leases;
 mod reads;
+mod sdk;
 mod transactions;
 mod writes;
 
