@@ -1,6 +1,6 @@
 //! `ClientRequestToken`: a transaction sent twice is done once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -13,13 +13,9 @@ const REMEMBERED: Duration = Duration::from_mins(10);
 /// The tokens of the transactions that succeeded lately.
 #[derive(Debug, Default)]
 pub(crate) struct ClientTokens {
-    seen: BTreeMap<String, Seen>,
-}
-
-#[derive(Debug)]
-struct Seen {
-    request: Value,
-    at: Duration,
+    requests: BTreeMap<String, Value>,
+    /// The same tokens, oldest first, so that forgetting costs nothing while nothing is due.
+    by_age: VecDeque<(Duration, String)>,
 }
 
 impl ClientTokens {
@@ -30,18 +26,24 @@ impl ClientTokens {
         request: &Value,
         now: Duration,
     ) -> Result<bool, ServiceError> {
-        self.seen
-            .retain(|_, seen| now.saturating_sub(seen.at) < REMEMBERED);
-        match self.seen.get(token) {
+        while let Some((at, _)) = self.by_age.front()
+            && now.saturating_sub(*at) >= REMEMBERED
+        {
+            if let Some((_, forgotten)) = self.by_age.pop_front() {
+                self.requests.remove(&forgotten);
+            }
+        }
+        match self.requests.get(token) {
             None => Ok(false),
-            Some(seen) if &seen.request == request => Ok(true),
+            Some(seen) if seen == request => Ok(true),
             Some(_) => Err(ServiceError::idempotent_parameter_mismatch()),
         }
     }
 
     /// A transaction was done. One that was cancelled is not remembered: it may be sent again.
     pub(crate) fn remember(&mut self, token: String, request: Value, now: Duration) {
-        self.seen.insert(token, Seen { request, at: now });
+        self.by_age.push_back((now, token.clone()));
+        self.requests.insert(token, request);
     }
 }
 
