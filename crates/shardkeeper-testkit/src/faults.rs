@@ -288,7 +288,7 @@ mod tests {
     fn a_fault_skips_strikes_and_is_used_up() {
         let faults = Faults::default();
         faults.inject(Fault::new("GetRecords", Effect::Hangs).skip(1).times(2));
-        let mut struck = |operation| faults.intercept(&call(operation, "{}")).is_some();
+        let struck = |operation| faults.intercept(&call(operation, "{}")).is_some();
         assert_eq!(
             [struck("GetItem"), struck("GetRecords"), struck("GetRecords")],
             [false, false, true]

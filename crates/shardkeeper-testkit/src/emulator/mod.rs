@@ -37,6 +37,8 @@ mod server;
 mod settings;
 mod stream;
 mod table;
+#[cfg(test)]
+mod tests;
 mod value;
 mod world;
 

@@ -21,7 +21,7 @@ const MAX_ROLLOVERS_AT_ONCE: usize = 10_000;
 /// Shards are not followed faster than this, whatever the settings say.
 const MIN_ROLLOVER: Duration = Duration::from_millis(100);
 
-/// The chance of an event id being given out twice is nil, of a shard id small: try again so often.
+/// A shard id is drawn again when it is taken, so often.
 const MAX_ID_ATTEMPTS: usize = 1000;
 
 /// A stream. It belongs to the account, not to the table: it outlives a disabled stream's setting and the table.
@@ -215,10 +215,14 @@ impl Stream {
         at: Duration,
         nature: &mut Nature<'_>,
     ) -> String {
-        let id = self.fresh_id(at, nature.dice);
+        // Ids of one lineage sort by age, as the service's do, also when the clock stands still.
+        let after = parent.as_ref().and_then(|parent| self.shards.get(parent));
+        let stamp = at.as_millis().max(after.map_or(0, |parent| parent.stamp + 1));
+        let id = self.fresh_id(stamp, nature.dice);
         let starting = self.counter.next(nature.dice);
         let mut shard = Shard::new(id.clone(), range, at, starting);
         shard.parent = parent;
+        shard.stamp = stamp;
         shard.rolls_over = nature.settings.rollover_after.map(|after| {
             let spread = nature.settings.rollover_spread.mul_f64(nature.dice.f64());
             at.saturating_add(after.max(MIN_ROLLOVER)).saturating_add(spread)
@@ -228,10 +232,10 @@ impl Stream {
         id
     }
 
-    fn fresh_id(&self, at: Duration, dice: &mut fastrand::Rng) -> String {
+    fn fresh_id(&self, stamp: u128, dice: &mut fastrand::Rng) -> String {
         let mut id = String::new();
         for _ in 0..MAX_ID_ATTEMPTS {
-            id = format!("shardId-{:020}-{:08x}", at.as_millis(), dice.u32(..));
+            id = format!("shardId-{stamp:020}-{:08x}", dice.u32(..));
             if !self.shards.contains_key(&id) {
                 break;
             }

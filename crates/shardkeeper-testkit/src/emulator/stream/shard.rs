@@ -15,6 +15,8 @@ pub(crate) struct Shard {
     pub(crate) parent: Option<String>,
     pub(crate) range: KeyRange,
     pub(crate) created: Duration,
+    /// The milliseconds in its id.
+    pub(crate) stamp: u128,
     /// When it is to be followed by a child, while it is open.
     pub(crate) rolls_over: Option<Duration>,
     /// Belongs to no record: reading from it is reading from the beginning.
@@ -51,6 +53,7 @@ impl Shard {
             parent: None,
             range,
             created,
+            stamp: created.as_millis(),
             rolls_over: None,
             starting,
             closed: None,
