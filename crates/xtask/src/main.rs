@@ -1,0 +1,63 @@
+//! Development tasks of the shardkeeper workspace: `cargo xtask test` and `cargo xtask bench`.
+//!
+//! Thin on purpose: it starts other programs, reads sources, and says what happened. It depends on nothing of the
+//! workspace, so that it builds in seconds on a machine that has never built anything here.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a development tool: it measures real time and waits for real processes"
+)]
+
+mod bench;
+mod failure;
+mod process;
+mod progress;
+mod rules;
+mod scan;
+mod server;
+mod steps;
+mod test;
+mod totals;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+use crate::workspace::Workspace;
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Development tasks of the shardkeeper workspace"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run every check there is; the command for people and for CI
+    Test(test::Options),
+    /// Build in release mode and run one measure of `shardkeeper-bench`
+    Bench(bench::Options),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = Workspace::load().and_then(|workspace| match arguments.task {
+        Task::Test(options) => test::run(&workspace, options),
+        Task::Bench(options) => bench::run(&workspace, &options),
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprint!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What every fallible function here returns.
+type Outcome<T = ()> = Result<T, Failure>;

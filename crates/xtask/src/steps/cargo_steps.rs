@@ -1,0 +1,84 @@
+//! The steps that Cargo does.
+//!
+//! All of them speak about the whole workspace with the same features: a step that chose one package would
+//! unify features differently and build the AWS SDK once more.
+
+use std::process::Command;
+use std::time::Duration;
+
+use super::Task;
+use crate::Outcome;
+use crate::process::{capture, cargo, watch};
+use crate::totals::Totals;
+
+/// The feature that lets the server suite be built. Every step that looks at it must name it.
+pub(crate) const SERVER_FEATURE: &str = "shardkeeper-tests/server";
+
+/// Where tests find the programs that the `build` step made.
+pub(crate) const PROGRAMS: &str = "SHARDKEEPER_PROGRAMS";
+
+/// Includes building everything on two cores.
+const TESTS_END_WITHIN: Duration = Duration::from_secs(15 * 60);
+
+fn workspace_cargo(task: &Task<'_>, arguments: &[&str]) -> Command {
+    let mut command = cargo();
+    command.current_dir(&task.workspace.root).args(arguments);
+    command
+}
+
+fn quietly(command: &mut Command) -> Outcome<Totals> {
+    capture(command).map(|_| Totals::default())
+}
+
+/// Runs tests, showing what they print, and counts them.
+pub(crate) fn count(command: &mut Command, limit: Duration) -> Outcome<Totals> {
+    let mut totals = Totals::default();
+    watch(command, limit, |line| totals.see(line))?;
+    Ok(totals)
+}
+
+pub(crate) fn format(task: &Task<'_>) -> Outcome<Totals> {
+    quietly(&mut workspace_cargo(task, &["fmt", "--all", "--check"]))
+}
+
+pub(crate) fn clippy(task: &Task<'_>) -> Outcome<Totals> {
+    let mut command = workspace_cargo(task, &["clippy", "--workspace", "--all-targets"]);
+    quietly(command.args(["--features", SERVER_FEATURE, "--", "-D", "warnings"]))
+}
+
+pub(crate) fn docs(task: &Task<'_>) -> Outcome<Totals> {
+    // Libraries only: the program `shardkeeper` would write over the pages of the library `shardkeeper`.
+    let mut command = workspace_cargo(task, &["doc", "--workspace", "--no-deps", "--lib"]);
+    quietly(command.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+pub(crate) fn build(task: &Task<'_>) -> Outcome<Totals> {
+    quietly(&mut workspace_cargo(
+        task,
+        &["build", "--workspace", "--bins", "--examples"],
+    ))
+}
+
+pub(crate) fn test(task: &Task<'_>) -> Outcome<Totals> {
+    let mut command = workspace_cargo(task, &["test", "--workspace", "--lib", "--bins", "--tests"]);
+    command.env(PROGRAMS, task.workspace.programs());
+    count(&mut command, TESTS_END_WITHIN)
+}
+
+pub(crate) fn doctest(task: &Task<'_>) -> Outcome<Totals> {
+    let mut command = workspace_cargo(task, &["test", "--workspace", "--doc"]);
+    count(&mut command, TESTS_END_WITHIN)
+}
+
+pub(crate) fn package(task: &Task<'_>) -> Outcome<Totals> {
+    let mut command = workspace_cargo(task, &["package", "--allow-dirty"]);
+    for package in task
+        .workspace
+        .packages
+        .iter()
+        .filter(|package| package.publishable)
+    {
+        command.args(["--package", &package.name]);
+    }
+    quietly(&mut command)
+}
