@@ -10,7 +10,7 @@
 //!                            │ │ Drained                 EndConfirmed
 //!                            │ └────────▶ Confirming ──────────────────▶ Notifying
 //!                                                                          │ EndAcknowledged
-//!      DepartAsked, StopAsked: from Idle, Pausing, Confirming              ▼
+//!      LeaveAsked: from Idle, Pausing, Confirming, after a failure         ▼
 //!                  └────────────▶ Leaving ── Departed ─▶ Over ◀─ EndStored ─ Closing
 //!
 //!  LeaseLost: from everywhere ─▶ Over, and nothing more is done.
@@ -90,7 +90,7 @@ pub enum Event {
         /// True when records of the batch are left, to be delivered again.
         rest: bool,
     },
-    /// `process` failed and is to be tried again later.
+    /// The call of user code failed and is to be made again later.
     Failed,
     /// It is later.
     RetryDue,
@@ -192,7 +192,9 @@ impl Consumer {
                 self.go(Confirming, Action::ConfirmEnd)
             }
             (Processing, Event::Processed { through, rest }) => self.processed(through, rest),
-            (Processing, Event::Failed) if self.leave.is_some() => self.settle(Pausing),
+            (Starting | Processing | Notifying, Event::Failed) if self.leave.is_some() => {
+                self.settle(Pausing)
+            }
             (Processing, Event::Failed) => self.go(Pausing, Action::Pause),
             (Pausing, Event::RetryDue) if self.leave.is_none() => {
                 self.go(Processing, Action::Deliver)

@@ -131,10 +131,10 @@ pub enum Event {
         shard: ShardId,
         /// 1 for the first attempt.
         attempt: u32,
-        /// How long until the next attempt; `None` when there is none.
-        retry_in: Option<Duration>,
-        /// True when it panicked.
-        panicked: bool,
+        /// How long until the next attempt.
+        retry_in: Duration,
+        /// What the processor's error says of itself, in the user's words; `None` after a panic.
+        error: Option<String>,
     },
     /// A record was skipped because the processor said so.
     RecordSkipped {

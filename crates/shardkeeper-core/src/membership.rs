@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::checkpoint::Timestamp;
-use crate::ids::WorkerId;
+use crate::ids::{StreamArn, WorkerId};
 use crate::lease::column::ENTITY;
 use crate::row::{Condition, Effect, Row, RowKey, Write};
 
@@ -34,6 +34,7 @@ const DISCOVERER: &str = "discoverer";
 const TERM: &str = "term";
 const EPOCH_FLOOR: &str = "epochFloor";
 const STARTED_AT: &str = "startedAtMillis";
+const LISTED: &str = "listedStreams";
 
 /// What a worker says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,6 +164,20 @@ impl WorkerRow {
         )
     }
 
+    /// *Bury*: publishes the verdict on an incarnation that was found dead, if it still has the beat that
+    /// was judged. Its own next beat is refused then, and nobody needs to wait for it a second time.
+    pub fn bury(id: &WorkerId, judged: &str, by: &WorkerId) -> Write {
+        let effects = vec![
+            Effect::Set(BEAT_ID.into(), format!("buried by {by}").into()),
+            Effect::Set(STATE.into(), WorkerState::Left.name().into()),
+        ];
+        Write::update(
+            worker_key(id),
+            vec![Condition::Equals(BEAT_ID.into(), judged.into())],
+            effects,
+        )
+    }
+
     /// *Reap*: removes the row of an incarnation that is dead or has left, if it still has the beat
     /// that was judged.
     pub fn reap(id: &WorkerId, beat_id: &str) -> Write {
@@ -192,6 +207,8 @@ pub struct GroupRow {
     pub epoch_floor: u64,
     /// When the application was first started, on the service's clock: what `Latest` means.
     pub started_at: Option<Timestamp>,
+    /// Streams whose first listing is complete: shards found later start at their oldest record.
+    pub listed: BTreeSet<String>,
 }
 
 /// The key of the group row.
@@ -215,6 +232,7 @@ impl GroupRow {
             term: row.number(TERM).unwrap_or(0),
             epoch_floor: row.number(EPOCH_FLOOR).unwrap_or(0),
             started_at: row.number(STARTED_AT).map(Timestamp::from_millis),
+            listed: row.texts(LISTED),
         })
     }
 
@@ -282,6 +300,12 @@ impl GroupRow {
         let floor = self.epoch_floor.max(epoch);
         let effects = vec![Effect::Set(EPOCH_FLOOR.into(), floor.into())];
         Write::update(group_key(), Self::in_term(me, self.term), effects)
+    }
+
+    /// *Listed*: every shard of the stream's first listing has a lease or is covered.
+    pub fn mark_listed(me: &WorkerId, term: u64, stream: &StreamArn) -> Write {
+        let effects = vec![Effect::Include(LISTED.into(), stream.to_string())];
+        Write::update(group_key(), Self::in_term(me, term), effects)
     }
 
     /// New leases are announced in the transaction that creates them, within the term.
@@ -520,6 +544,16 @@ mod tests {
         let other = WorkerRow::beat(&me, WorkerState::Living, 0, "b0", "c1");
         let after = one.apply(born.as_ref());
         assert!(one.allowed(born.as_ref()) && !other.allowed(after.as_ref()));
+    }
+
+    #[test]
+    fn s11_an_incarnation_that_was_buried_cannot_beat_again_and_one_that_beat_cannot_be_buried() {
+        let me = id("a");
+        let born = WorkerRow::join(&me, "host", D, "b0").apply(None);
+        let bury = WorkerRow::bury(&me, "b0", &id("b"));
+        let beat = WorkerRow::beat(&me, WorkerState::Living, 0, "b0", "b1");
+        assert!(!beat.allowed(bury.apply(born.as_ref()).as_ref()));
+        assert!(!bury.allowed(beat.apply(born.as_ref()).as_ref()));
     }
 
     #[test]

@@ -1,0 +1,177 @@
+//! Beats: the one small write a second that keeps a worker's leases.
+//!
+//! Runs where user code cannot starve it, and stops when `lease_keeper` has not been at work for a while, so
+//! that a beating worker is a working one. One beat is in flight at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shardkeeper_core::event::Event;
+use shardkeeper_core::ids::WorkerId;
+use shardkeeper_core::membership::{WorkerRow, WorkerState, worker_key};
+use shardkeeper_core::ports::{Answer, FailureKind, LeaseStore};
+
+use crate::env::Env;
+use crate::observer::Observers;
+use crate::settings::Settings;
+use crate::standing::Standing;
+
+/// Beats for one incarnation until it is over.
+pub(crate) struct Beater {
+    pub(crate) store: Arc<dyn LeaseStore>,
+    pub(crate) env: Env,
+    pub(crate) observers: Observers,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) standing: Arc<Standing>,
+    pub(crate) me: WorkerId,
+    /// The latest beat that is known to be in the row.
+    pub(crate) acknowledged: String,
+}
+
+/// What one beat came to.
+enum Beat {
+    Acknowledged(Option<WorkerRow>),
+    /// An earlier beat of ours had landed after all: go on from it.
+    Behind(String),
+    /// The row is not ours any more.
+    Foreign(&'static str),
+    Unanswered,
+}
+
+impl Beater {
+    /// Beats until the incarnation is over.
+    pub(crate) async fn run(mut self) {
+        let mut said = self.standing.said();
+        // Beats whose answers were lost; bounded by the lease duration, after which we give up.
+        let mut unresolved: Vec<String> = Vec::new();
+        loop {
+            let state = *said.borrow_and_update();
+            if let Some(why) = self.must_stop() {
+                self.standing.end(why);
+                return;
+            }
+            let sent = self.env.now();
+            match self.beat(state, &mut unresolved).await {
+                Beat::Acknowledged(row) => {
+                    unresolved.clear();
+                    self.acknowledged_at(sent, row);
+                    if state == WorkerState::Left {
+                        self.standing.end("the worker has left");
+                        return;
+                    }
+                }
+                Beat::Behind(beat_id) => {
+                    self.acknowledged = beat_id;
+                    continue;
+                }
+                Beat::Foreign(why) => {
+                    self.standing.end(why);
+                    return;
+                }
+                Beat::Unanswered => {}
+            }
+            let wait = self
+                .settings
+                .beat_interval
+                .saturating_sub(self.env.now().saturating_sub(sent));
+            tokio::select! {
+                biased;
+                () = self.standing.over().cancelled() => return,
+                _ = said.changed() => {}
+                () = self.env.sleep(wait) => {}
+            }
+        }
+    }
+
+    fn must_stop(&self) -> Option<&'static str> {
+        let now = self.env.now();
+        if now >= self.standing.valid_until() {
+            return Some("no beat was acknowledged in time");
+        }
+        let bound = self
+            .settings
+            .lease_duration
+            .saturating_sub(self.settings.margin);
+        let silent = now.saturating_sub(self.standing.last_tick());
+        (silent > bound.saturating_mul(2)).then_some("lease_keeper has not been at work")
+    }
+
+    fn acknowledged_at(&self, sent: Duration, row: Option<WorkerRow>) {
+        let entitled = self
+            .settings
+            .lease_duration
+            .saturating_sub(self.settings.margin);
+        self.standing.extend(sent + entitled);
+        if let Some(row) = row {
+            self.standing.deliver(row.inbox);
+        }
+    }
+
+    async fn beat(&mut self, state: WorkerState, unresolved: &mut Vec<String>) -> Beat {
+        let beat_id = self.env.fresh_id();
+        let write = WorkerRow::beat(
+            &self.me,
+            state,
+            self.standing.leases(),
+            &self.acknowledged,
+            &beat_id,
+        );
+        unresolved.push(beat_id.clone());
+        let writes = [write];
+        let answer = self
+            .env
+            .within(self.settings.beat_timeout(), self.store.write(&writes))
+            .await;
+        match answer {
+            Some(Ok(Answer::Applied(rows))) => {
+                self.acknowledged = beat_id;
+                let row = rows.into_iter().next().flatten();
+                Beat::Acknowledged(row.and_then(|row| WorkerRow::parse(&row)))
+            }
+            Some(Ok(Answer::Refused(_))) => self.look(unresolved).await,
+            Some(Ok(Answer::Conflict)) => Beat::Unanswered,
+            Some(Err(error)) => {
+                let (action, kind, message) = (error.action, error.kind, error.message);
+                self.observers.emit(&Event::CallFailed {
+                    action,
+                    kind,
+                    message,
+                });
+                Beat::Unanswered
+            }
+            None => {
+                let message = format!(
+                    "a beat was not answered within {:?}",
+                    self.settings.beat_timeout()
+                );
+                let (action, kind) = ("UpdateItem", FailureKind::Unavailable);
+                self.observers.emit(&Event::CallFailed {
+                    action,
+                    kind,
+                    message,
+                });
+                Beat::Unanswered
+            }
+        }
+    }
+
+    /// The condition failed: whose beat is in the row?
+    async fn look(&self, unresolved: &[String]) -> Beat {
+        let keys = [worker_key(&self.me)];
+        let read = self
+            .env
+            .within(self.settings.beat_timeout(), self.store.read(&keys))
+            .await;
+        let Some(Ok(rows)) = read else {
+            return Beat::Unanswered;
+        };
+        match rows.values().next().and_then(WorkerRow::parse) {
+            None => Beat::Foreign("the worker's row is gone"),
+            Some(row) if unresolved.contains(&row.beat_id) => Beat::Behind(row.beat_id),
+            Some(row) if row.beat_id == self.acknowledged => Beat::Unanswered,
+            Some(_) => Beat::Foreign(
+                "somebody else wrote the worker's beat: it was found dead, or it was cloned",
+            ),
+        }
+    }
+}

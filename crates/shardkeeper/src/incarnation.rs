@@ -1,0 +1,283 @@
+//! The lives of one worker: joins as a new incarnation, works, and begins again when it gave itself up.
+
+use std::sync::Arc;
+
+use shardkeeper_core::event::Event;
+use shardkeeper_core::ids::WorkerId;
+use shardkeeper_core::membership::{GroupRow, WorkerRow, group_key, worker_key};
+use shardkeeper_core::ports::{Answer, LeaseStore, PortError, StreamSource};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::beater::Beater;
+use crate::env::Env;
+use crate::error::{Error, ErrorKind};
+use crate::lease_keeper::{Ended, LeaseKeeper, refuse};
+use crate::lease_writer::LeaseWriter;
+use crate::listing::Listing;
+use crate::observer::Observers;
+use crate::processor::{Factory, OnDataLoss};
+use crate::retry::Retry;
+use crate::settings::Settings;
+use crate::shard_consumer::ConsumerWorld;
+use crate::shard_discovery::{ShardDiscovery, StartPosition, StreamChoice};
+use crate::shard_reader::ReaderWorld;
+use crate::standing::Standing;
+use crate::status::StatusBoard;
+
+/// Everything a worker is made of.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    pub(crate) application: String,
+    pub(crate) name: String,
+    pub(crate) host: String,
+    pub(crate) env: Env,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) source: Arc<dyn StreamSource>,
+    pub(crate) store: Arc<dyn LeaseStore>,
+    /// For beats alone, so that nothing else can hold them up.
+    pub(crate) beat_store: Arc<dyn LeaseStore>,
+    pub(crate) choice: StreamChoice,
+    pub(crate) start: StartPosition,
+    pub(crate) observers: Observers,
+    pub(crate) status: Arc<StatusBoard>,
+    pub(crate) on_data_loss: OnDataLoss,
+}
+
+impl Parts {
+    /// Lives until `leave` is cancelled, as many incarnations as it takes.
+    pub(crate) async fn live(
+        self,
+        factory: Factory,
+        leave: CancellationToken,
+    ) -> Result<(), Error> {
+        let mut retry = Retry::new(&self.env);
+        loop {
+            let Some((me, standing, beat_id)) = self.join(&leave).await? else {
+                return Ok(());
+            };
+            retry.succeeded();
+            let ended = self
+                .incarnation(&me, &standing, beat_id, &factory, &leave)
+                .await?;
+            match ended {
+                Ended::Refused(why) => return Err(Error::new(ErrorKind::Invalid, why)),
+                Ended::Left => return Ok(()),
+                Ended::GivenUp if leave.is_cancelled() => return Ok(()),
+                Ended::GivenUp => {
+                    let why = standing.why().to_owned();
+                    self.observers
+                        .emit(&Event::WorkerDemoted { worker: me, why });
+                    retry.pause().await;
+                }
+            }
+        }
+    }
+
+    /// Becomes a member under a new incarnation. `None` when told to leave before that.
+    async fn join(
+        &self,
+        leave: &CancellationToken,
+    ) -> Result<Option<(WorkerId, Arc<Standing>, String)>, Error> {
+        let mut retry = Retry::new(&self.env);
+        loop {
+            let attempt = async {
+                let joined = self.try_to_join().await;
+                if joined.is_err() {
+                    retry.pause().await;
+                }
+                joined
+            };
+            let joined = tokio::select! {
+                biased;
+                () = leave.cancelled() => return Ok(None),
+                joined = attempt => joined,
+            };
+            match joined {
+                Ok(joined) => return Ok(Some(joined)),
+                Err(Joining::Refused(why)) => return Err(Error::new(ErrorKind::Invalid, why)),
+                Err(Joining::Failed(error)) => {
+                    let PortError {
+                        action,
+                        kind,
+                        message,
+                    } = error;
+                    self.observers.emit(&Event::CallFailed {
+                        action,
+                        kind,
+                        message,
+                    });
+                }
+            }
+        }
+    }
+
+    async fn try_to_join(&self) -> Result<(WorkerId, Arc<Standing>, String), Joining> {
+        self.found_group().await?;
+        let me = WorkerId::new(&self.name, self.env.fresh_bits());
+        let beat_id = self.env.fresh_id();
+        let standing = Arc::new(Standing::new(&self.env));
+        let sent = self.env.now();
+        let lease_duration = self.settings.lease_duration;
+        let join = WorkerRow::join(&me, &self.host, lease_duration, &beat_id);
+        if !self.settle(&[join]).await? {
+            // Applied although its answer was lost, or a collision of 128 random bits: look.
+            let rows = self
+                .store
+                .read(&[worker_key(&me)])
+                .await
+                .map_err(Joining::Failed)?;
+            let row = rows.values().next().and_then(WorkerRow::parse);
+            if row.is_none_or(|row| row.beat_id != beat_id) {
+                return Err(Joining::Failed(unexpected(
+                    "the worker's row could not be created",
+                )));
+            }
+        }
+        standing.extend(sent + lease_duration.saturating_sub(self.settings.margin));
+        self.settle(&[GroupRow::enrol(&me)]).await?;
+        Ok((me, standing, beat_id))
+    }
+
+    /// Makes sure that the table is marked as this application's.
+    async fn found_group(&self) -> Result<(), Joining> {
+        let rows = self
+            .store
+            .read(&[group_key()])
+            .await
+            .map_err(Joining::Failed)?;
+        if let Some(group) = rows.values().next().and_then(GroupRow::parse) {
+            return match refuse(&group, &self.application) {
+                Some(why) => Err(Joining::Refused(why)),
+                None => Ok(()),
+            };
+        }
+        let found = GroupRow::found(&self.application, self.source.service_time());
+        self.settle(&[found]).await?;
+        let rows = self
+            .store
+            .read(&[group_key()])
+            .await
+            .map_err(Joining::Failed)?;
+        match rows.values().next().and_then(GroupRow::parse) {
+            Some(group) => {
+                refuse(&group, &self.application).map_or(Ok(()), |why| Err(Joining::Refused(why)))
+            }
+            None => Err(Joining::Failed(unexpected("the group row cannot be read"))),
+        }
+    }
+
+    async fn settle(&self, writes: &[shardkeeper_core::row::Write]) -> Result<bool, Joining> {
+        let answer = self.store.write(writes).await.map_err(Joining::Failed)?;
+        Ok(matches!(answer, Answer::Applied(_)))
+    }
+
+    async fn incarnation(
+        &self,
+        me: &WorkerId,
+        standing: &Arc<Standing>,
+        beat_id: String,
+        factory: &Factory,
+        leave: &CancellationToken,
+    ) -> Result<Ended, Error> {
+        self.observers
+            .emit(&Event::WorkerJoined { worker: me.clone() });
+        self.spawn_beats(me, standing, beat_id)?;
+        let world = self.world(standing, factory);
+        let (term, listens) = watch::channel(None);
+        let nudge = Arc::new(Notify::new());
+        let discovery = ShardDiscovery {
+            store: Arc::clone(&self.store),
+            listing: world.listing.clone(),
+            settings: Arc::clone(&self.settings),
+            choice: self.choice.clone(),
+            start: self.start,
+            me: me.clone(),
+            term: listens,
+            nudge: Arc::clone(&nudge),
+        };
+        // Whatever ends this future, a crash included, ends the tasks below it.
+        let _over = standing.over().clone().drop_guard();
+        let _discovering = AbortOnDropHandle::new(self.env.spawn(discovery.run()));
+        let status = Arc::clone(&self.status);
+        let keeper = LeaseKeeper::new(
+            world,
+            me.clone(),
+            self.application.clone(),
+            status,
+            (term, nudge),
+        );
+        Ok(keeper.run(leave).await)
+    }
+
+    fn spawn_beats(
+        &self,
+        me: &WorkerId,
+        standing: &Arc<Standing>,
+        beat_id: String,
+    ) -> Result<(), Error> {
+        let beater = Beater {
+            store: Arc::clone(&self.beat_store),
+            env: self.env.clone(),
+            observers: self.observers.clone(),
+            settings: Arc::clone(&self.settings),
+            standing: Arc::clone(standing),
+            me: me.clone(),
+            acknowledged: beat_id,
+        };
+        self.env
+            .spawn_unstarved("shardkeeper-beat", beater.run())
+            .map_err(|error| {
+                Error::new(
+                    ErrorKind::Unavailable,
+                    "the thread for beats could not be started",
+                )
+                .because(error)
+            })
+    }
+
+    fn world(&self, standing: &Arc<Standing>, factory: &Factory) -> ConsumerWorld {
+        let (env, observers) = (self.env.clone(), self.observers.clone());
+        let source = Arc::clone(&self.source);
+        ConsumerWorld {
+            writer: LeaseWriter {
+                store: Arc::clone(&self.store),
+                env: env.clone(),
+                observers: observers.clone(),
+            },
+            listing: Listing {
+                source: Arc::clone(&source),
+                env: env.clone(),
+                observers: observers.clone(),
+            },
+            reading: ReaderWorld {
+                source,
+                env: env.clone(),
+                observers: observers.clone(),
+                page_limit: self.settings.page_limit,
+                idle_poll_max: self.settings.idle_poll_max,
+            },
+            standing: Arc::clone(standing),
+            settings: Arc::clone(&self.settings),
+            factory: Arc::clone(factory),
+            on_data_loss: Arc::clone(&self.on_data_loss),
+            env,
+            observers,
+        }
+    }
+}
+
+/// Why joining did not work.
+enum Joining {
+    Refused(String),
+    Failed(PortError),
+}
+
+fn unexpected(message: &str) -> PortError {
+    PortError::new(
+        shardkeeper_core::ports::FailureKind::Unavailable,
+        "UpdateItem",
+        message,
+    )
+}

@@ -1,0 +1,170 @@
+//! Complete listings of a stream, and what they say about the end of one shard.
+//!
+//! A null iterator is only a hint that a shard has ended (S8). The end is confirmed by the listing: a child
+//! names the shard as its parent, or the shard has an ending sequence number, or the stream is disabled.
+//! Children may be listed late, so a confirmed end without children is looked at again for a while;
+//! discovery finds what comes even later.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shardkeeper_core::event::Event;
+use shardkeeper_core::ids::{ShardId, StreamArn};
+use shardkeeper_core::lineage::Shard;
+use shardkeeper_core::ports::{FailureKind, PortError, ShardPage, StreamSource, StreamStatus};
+
+use crate::env::Env;
+use crate::observer::Observers;
+use crate::retry::Retry;
+
+/// How often a confirmed end is looked at again for children that are listed late.
+const LATE_CHILDREN_ATTEMPTS: u32 = 6;
+/// How often an end that the listing does not confirm is looked at again before the shard counts as gone.
+const UNLISTED_ATTEMPTS: u32 = 2;
+/// A listing has at most so many pages: 100,000 shards.
+const MAX_PAGES: usize = 1_000;
+
+/// What the listing says about one shard.
+enum Verdict {
+    Ended(Vec<Shard>),
+    ClosedWithoutChildren,
+    StillOpen,
+    Unlisted,
+}
+
+/// Looks at the listing of a stream.
+#[derive(Debug, Clone)]
+pub(crate) struct Listing {
+    pub(crate) source: Arc<dyn StreamSource>,
+    pub(crate) env: Env,
+    pub(crate) observers: Observers,
+}
+
+/// Everything that a listing showed.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    /// False when the listing was cut short because a page showed nothing new.
+    pub(crate) complete: bool,
+    pub(crate) status: StreamStatus,
+    pub(crate) shards: BTreeMap<ShardId, Shard>,
+}
+
+impl Listing {
+    /// Waits until the end of `shard` is confirmed and gives its children. May be cancelled by dropping it.
+    pub(crate) async fn children_at_end(&self, stream: &StreamArn, shard: &ShardId) -> Vec<Shard> {
+        let mut late = Retry::bounded(&self.env, Duration::from_millis(25), Duration::from_secs(1));
+        let mut unconfirmed = Retry::new(&self.env);
+        let mut unlisted = 0;
+        loop {
+            match self.verdict(stream, shard).await {
+                Ok(Verdict::Ended(children)) => return children,
+                Ok(Verdict::ClosedWithoutChildren) if late.attempts() >= LATE_CHILDREN_ATTEMPTS => {
+                    return Vec::new();
+                }
+                Ok(Verdict::ClosedWithoutChildren) => late.pause().await,
+                Ok(Verdict::Unlisted) if unlisted >= UNLISTED_ATTEMPTS => return Vec::new(),
+                Ok(Verdict::Unlisted) => {
+                    unlisted += 1;
+                    unconfirmed.pause().await;
+                }
+                Ok(Verdict::StillOpen) => unconfirmed.pause().await,
+                Err(error) => {
+                    self.told(&error);
+                    unconfirmed.pause().await;
+                }
+            }
+        }
+    }
+
+    async fn verdict(&self, stream: &StreamArn, shard: &ShardId) -> Result<Verdict, PortError> {
+        match self.source.children_of(stream, shard).await {
+            Ok(ShardPage { shards, .. }) if !shards.is_empty() => {
+                return Ok(Verdict::Ended(shards));
+            }
+            Ok(ShardPage {
+                status: StreamStatus::Disabled,
+                ..
+            }) => return Ok(Verdict::Ended(Vec::new())),
+            Ok(_) => {}
+            Err(error) if error.kind == FailureKind::Invalid => {}
+            Err(error) => return Err(error),
+        }
+        let Listed { status, shards, .. } = self.complete(stream).await?;
+        let children: Vec<Shard> = shards
+            .values()
+            .filter(|other| other.parent.as_ref() == Some(shard))
+            .cloned()
+            .collect();
+        if !children.is_empty() || status == StreamStatus::Disabled {
+            return Ok(Verdict::Ended(children));
+        }
+        Ok(match shards.get(shard) {
+            Some(listed) if listed.ending.is_some() => Verdict::ClosedWithoutChildren,
+            Some(_) => Verdict::StillOpen,
+            None => Verdict::Unlisted,
+        })
+    }
+
+    /// Every page of the listing (F17). Ends when the service says so, or when a page shows nothing new,
+    /// because some servers ignore where to go on.
+    pub(crate) async fn complete(&self, stream: &StreamArn) -> Result<Listed, PortError> {
+        let mut shards = BTreeMap::new();
+        let mut after: Option<ShardId> = None;
+        let mut retry = Retry::bounded(
+            &self.env,
+            Duration::from_millis(200),
+            Duration::from_secs(10),
+        );
+        for _ in 0..MAX_PAGES {
+            let page = match self.source.list_shards(stream, after.as_ref()).await {
+                Ok(page) => page,
+                Err(error) if error.kind == FailureKind::Throttled => {
+                    self.told(&error);
+                    retry.pause().await;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let ShardPage {
+                status,
+                shards: found,
+                next,
+                ..
+            } = page;
+            let before = shards.len();
+            let none_found = found.is_empty();
+            shards.extend(found.into_iter().map(|shard| (shard.id.clone(), shard)));
+            let progress = shards.len() > before || none_found;
+            match next {
+                Some(next) if progress && after.as_ref() != Some(&next) => after = Some(next),
+                next => {
+                    return Ok(Listed {
+                        complete: next.is_none(),
+                        status,
+                        shards,
+                    });
+                }
+            }
+        }
+        let message = format!("the listing did not end after {MAX_PAGES} pages");
+        Err(PortError::new(
+            FailureKind::Protocol,
+            "DescribeStream",
+            message,
+        ))
+    }
+
+    pub(crate) fn told(&self, error: &PortError) {
+        let PortError {
+            action,
+            kind,
+            message,
+        } = error.clone();
+        self.observers.emit(&Event::CallFailed {
+            action,
+            kind,
+            message,
+        });
+    }
+}

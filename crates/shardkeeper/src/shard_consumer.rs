@@ -1,0 +1,681 @@
+//! Performs one shard's life: feeds what happens to [`Consumer::step`] and does what it says.
+//!
+//! One task for each shard that this worker owns. At any time it has at most one call of user code, one
+//! write of the lease row and one fetch under way, and it owns everything they need.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shardkeeper_core::checkpoint::Checkpoint;
+use shardkeeper_core::consumer::{
+    Action, Consumer, Event as Happened, Leave, Outcome as Fate, Stage,
+};
+use shardkeeper_core::event::{DataLoss, Event, LossCause};
+use shardkeeper_core::hand::Hand;
+use shardkeeper_core::ids::ShardId;
+use shardkeeper_core::lease::{Departure, Held, Lease, NewLease};
+use shardkeeper_core::lineage::{Shard, child_start};
+use shardkeeper_core::record::Batch;
+use tokio::sync::watch;
+
+use crate::env::Env;
+use crate::lease_writer::{LeaseWriter, Lost};
+use crate::listing::Listing;
+use crate::observer::Observers;
+use crate::processor::{Boxed, Decision, Factory, OnDataLoss, Outcome, Processed, ShardContext};
+use crate::retry::Retry;
+use crate::settings::Settings;
+use crate::shard_reader::{Gap, Read, ReaderWorld, ShardReader};
+use crate::standing::Standing;
+use crate::user_call::{UserCall, UserDone};
+
+/// What every consumer of a worker shares.
+#[derive(Clone)]
+pub(crate) struct ConsumerWorld {
+    pub(crate) env: Env,
+    pub(crate) observers: Observers,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) standing: Arc<Standing>,
+    pub(crate) writer: LeaseWriter,
+    pub(crate) listing: Listing,
+    pub(crate) reading: ReaderWorld,
+    pub(crate) factory: Factory,
+    pub(crate) on_data_loss: OnDataLoss,
+}
+
+/// What `lease_keeper` wants of a shard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Go on.
+    Stay,
+    /// Finish what is in hand and let the lease go.
+    Leave(Departure),
+    /// The row says that the lease is no longer ours.
+    Lost,
+}
+
+/// How a shard's life with this worker ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) lease: Lease,
+    pub(crate) how: Fate,
+    /// Where the lease went, when it was let go.
+    pub(crate) departure: Option<Departure>,
+    /// Children whose leases are ours now.
+    pub(crate) born: Vec<Lease>,
+}
+
+type Fetching = Pin<Box<dyn Future<Output = (ShardReader, Read)> + Send>>;
+type Writing = Pin<Box<dyn Future<Output = Written> + Send>>;
+
+/// What became of a write of the lease row.
+enum Written {
+    Stored(Held, Checkpoint),
+    Departed(Departure),
+    Ended(Vec<Lease>),
+    Lost,
+}
+
+/// One shard's life, under way.
+pub(crate) struct ShardConsumer {
+    world: ConsumerWorld,
+    lease: Lease,
+    cx: ShardContext,
+    life: Consumer,
+    /// `None` while user code has it, and after a panic.
+    processor: Option<Boxed>,
+    initialized: bool,
+    /// `None` while a write has it, and after the lease was let go.
+    held: Option<Held>,
+    reader: Option<ShardReader>,
+    fetching: Option<Fetching>,
+    writing: Option<Writing>,
+    calling: Option<UserCall>,
+    /// Pages that wait; bounded by `prefetch_pages`.
+    queue: VecDeque<Batch>,
+    gap: Option<Gap>,
+    read_to_the_end: bool,
+    hand: Option<Hand>,
+    children: Vec<Shard>,
+    confirming: Option<Pin<Box<dyn Future<Output = Vec<Shard>> + Send>>>,
+    retry: Retry,
+    again_at: Option<Duration>,
+    store_at: Duration,
+    departure: Departure,
+    finished: Option<(Option<Departure>, Vec<Lease>)>,
+}
+
+impl ShardConsumer {
+    pub(crate) fn new(world: ConsumerWorld, held: Held, lease: Lease, why: &str) -> Self {
+        let cx = ShardContext {
+            stream: lease.stream.clone(),
+            shard: lease.shard.clone(),
+            worker: held.owner().clone(),
+            epoch: held.epoch(),
+            started_from: lease.checkpoint,
+            why: why.into(),
+            lease_lost: tokio_util::sync::CancellationToken::new(),
+        };
+        let reader = ShardReader::new(
+            world.reading.clone(),
+            lease.stream.clone(),
+            lease.shard.clone(),
+            lease.checkpoint,
+        );
+        Self {
+            life: Consumer::new(lease.checkpoint),
+            processor: None,
+            initialized: false,
+            held: Some(held),
+            reader: Some(reader),
+            fetching: None,
+            writing: None,
+            calling: None,
+            queue: VecDeque::new(),
+            gap: None,
+            read_to_the_end: false,
+            hand: None,
+            children: Vec::new(),
+            confirming: None,
+            retry: Retry::new(&world.env),
+            again_at: None,
+            store_at: Duration::ZERO,
+            departure: Departure::Free,
+            finished: None,
+            cx,
+            lease,
+            world,
+        }
+    }
+
+    /// Lives. Leaves when `orders` says where the lease is to go.
+    pub(crate) async fn run(mut self, mut orders: watch::Receiver<Order>) -> Finished {
+        self.call_initialize();
+        loop {
+            self.feed();
+            if let Stage::Over(how) = self.life.stage() {
+                return self.finish(how).await;
+            }
+            self.prefetch();
+            let due = self.next_due();
+            let env = self.world.env.clone();
+            let standing = Arc::clone(&self.world.standing);
+            tokio::select! {
+                biased;
+                () = standing.over().cancelled() => self.happened(Happened::LeaseLost),
+                Ok(()) = orders.changed() => {
+                    let order = orders.borrow_and_update().clone();
+                    self.obey(order);
+                }
+                done = under_way(&mut self.calling) => self.call_returned(done),
+                written = under_way(&mut self.writing) => self.written(written),
+                children = under_way(&mut self.confirming) => {
+                    self.children = children;
+                    self.happened(Happened::EndConfirmed);
+                }
+                (reader, read) = under_way(&mut self.fetching) => self.fetched(reader, read),
+                () = until(&env, due) => self.time_passed(),
+            }
+        }
+    }
+
+    /// Tells the table what waits: it is asked again after everything that happens.
+    fn feed(&mut self) {
+        if self.life.stage() == Stage::Idle {
+            if let Some(batch) = self.queue.pop_front() {
+                self.hand = Hand::new(batch, self.world.env.now());
+                self.happened(Happened::Ready);
+            } else if let Some(gap) = self.gap.take() {
+                self.decide(&gap);
+            } else if self.read_to_the_end {
+                self.happened(Happened::Drained);
+            }
+        }
+        if self.life.wants_store() && self.world.env.now() >= self.store_at {
+            self.happened(Happened::StoreDue);
+        }
+    }
+
+    fn happened(&mut self, event: Happened) {
+        let (life, actions) = self.life.clone().step(event);
+        self.life = life;
+        for action in actions {
+            self.perform(action);
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Deliver => self.deliver(),
+            Action::Pause | Action::Abandon => {}
+            Action::Store(checkpoint) => self.store(checkpoint),
+            Action::ConfirmEnd => {
+                let (listing, lease) = (self.world.listing.clone(), self.lease.clone());
+                self.confirming = Some(Box::pin(async move {
+                    listing.children_at_end(&lease.stream, &lease.shard).await
+                }));
+            }
+            Action::NotifyEnd => self.call_shard_ended(),
+            Action::StoreEnd => self.store_end(),
+            Action::Depart(checkpoint, leave) => self.depart(checkpoint, leave),
+        }
+    }
+
+    fn emit(&self, event: &Event) {
+        self.world.observers.emit(event);
+    }
+
+    fn shard(&self) -> ShardId {
+        self.lease.shard.clone()
+    }
+
+    // --- reading -------------------------------------------------------------------------------
+
+    fn prefetch(&mut self) {
+        let waiting = self.queue.len() + usize::from(self.hand.is_some());
+        let room = waiting <= usize::from(self.world.settings.prefetch_pages);
+        if !room || self.gap.is_some() || self.read_to_the_end || self.fetching.is_some() {
+            return;
+        }
+        if let Some(mut reader) = self.reader.take() {
+            self.fetching = Some(Box::pin(async move {
+                let read = reader.next().await;
+                (reader, read)
+            }));
+        }
+    }
+
+    fn fetched(&mut self, reader: ShardReader, read: Read) {
+        self.reader = Some(reader);
+        match read {
+            Read::Records(batch) => self.queue.push_back(batch),
+            Read::Lost(gap) => self.gap = Some(gap),
+            Read::Ended => self.read_to_the_end = true,
+        }
+    }
+
+    /// Everything before the gap is acknowledged; what about the gap?
+    fn decide(&mut self, gap: &Gap) {
+        let loss = DataLoss {
+            shard: self.shard(),
+            from: gap.from,
+            to: gap.to,
+            why: gap.why,
+            noticed: self.world.reading.source.service_time(),
+        };
+        self.emit(&Event::DataLost(loss.clone()));
+        match (self.world.on_data_loss)(&loss) {
+            Decision::GoOn => {
+                if let Some(reader) = &mut self.reader {
+                    reader.go_on(gap);
+                }
+            }
+            Decision::Stop => self.stop(&stopped_by_loss(gap)),
+        }
+    }
+
+    // --- the user's code -----------------------------------------------------------------------
+
+    fn call_initialize(&mut self) {
+        let processor = self
+            .processor
+            .take()
+            .unwrap_or_else(|| (self.world.factory)(&self.cx));
+        self.calling = Some(UserCall::initialize(processor, self.cx.clone()));
+    }
+
+    fn call_shard_ended(&mut self) {
+        match self.processor.take() {
+            Some(processor) => {
+                self.calling = Some(UserCall::shard_ended(processor, self.cx.clone()))
+            }
+            // After a panic: a new instance first, then this again.
+            None => self.call_initialize(),
+        }
+    }
+
+    /// The last look before user code: nothing is dispatched by a worker that no longer believes in
+    /// itself (S11).
+    fn deliver(&mut self) {
+        if !self.world.standing.holds() {
+            self.happened(Happened::LeaseLost);
+            return;
+        }
+        let Some(hand) = &self.hand else { return };
+        let Some(processor) = self.processor.take().filter(|_| self.initialized) else {
+            self.call_initialize();
+            return;
+        };
+        let delivery = hand.delivery();
+        if let (Some(first), Some(last)) = (delivery.first(), delivery.last()) {
+            let (shard, epoch, attempt) = (self.shard(), self.cx.epoch, hand.attempt());
+            let records = delivery.len();
+            self.emit(&Event::BatchDelivered {
+                shard,
+                epoch,
+                records,
+                first,
+                last,
+                attempt,
+            });
+        }
+        let now = self.world.env.now();
+        self.calling = Some(UserCall::process(processor, self.cx.clone(), hand, now));
+    }
+
+    fn call_returned(&mut self, done: UserDone) {
+        match done {
+            UserDone::Initialized(Outcome::Returned((processor, result))) => {
+                self.processor = Some(processor);
+                self.initialized = result.is_ok();
+                if let Err(error) = result {
+                    self.call_failed(Some(error));
+                    return;
+                }
+                self.retry.succeeded();
+                match self.life.stage() {
+                    Stage::Processing => self.deliver(),
+                    Stage::Notifying => self.call_shard_ended(),
+                    _ => self.happened(Happened::Initialized),
+                }
+            }
+            UserDone::Processed(Outcome::Returned((processor, processed)), began) => {
+                self.processor = Some(processor);
+                self.processed(processed, began);
+            }
+            UserDone::ShardEnded(Outcome::Returned((processor, result))) => {
+                self.processor = Some(processor);
+                match result {
+                    Ok(()) => self.happened(Happened::EndAcknowledged),
+                    Err(error) => self.call_failed(Some(error)),
+                }
+            }
+            UserDone::Processed(Outcome::Panicked, _) => {
+                self.initialized = false;
+                self.batch_failed(None, None);
+            }
+            UserDone::Initialized(Outcome::Panicked) | UserDone::ShardEnded(Outcome::Panicked) => {
+                self.initialized = false;
+                self.call_failed(None);
+            }
+        }
+    }
+
+    fn processed(&mut self, processed: Processed, began: Duration) {
+        use crate::processor::{Progress, Remedy};
+        let now = self.world.env.now();
+        let Some(hand) = &mut self.hand else { return };
+        let through = match processed {
+            Processed::Ok(Progress::Done) => None,
+            Processed::Ok(Progress::Through(position)) => Some(position),
+            Processed::Err { remedy, error } => {
+                match remedy {
+                    Remedy::Retry => self.batch_failed(None, Some(error)),
+                    Remedy::RetryAfter(pause) => self.batch_failed(Some(pause), Some(error)),
+                    Remedy::Skip => self.skip(),
+                    Remedy::Stop => self.stop(
+                        "the processor said stop; start the shard again when its cause is mended",
+                    ),
+                }
+                return;
+            }
+        };
+        let iterator_age = self.world.reading.source.service_time().and_then(|time| {
+            let written = hand.delivery().records().last()?.created_at()?;
+            Some(Duration::from_millis(
+                time.millis().saturating_sub(written.millis()),
+            ))
+        });
+        let Some(done) = hand.acknowledge(through, now) else {
+            self.batch_failed(None, Some("Progress::Through did not advance".into()));
+            return;
+        };
+        self.retry.succeeded();
+        let (shard, records, took) = (self.shard(), done.records, now.saturating_sub(began));
+        self.emit(&Event::BatchProcessed {
+            shard,
+            records,
+            took,
+            iterator_age,
+        });
+        self.acknowledged(done.through, done.rest);
+    }
+
+    fn acknowledged(&mut self, through: shardkeeper_core::ids::SequenceNumber, rest: bool) {
+        if !rest {
+            self.hand = None;
+        }
+        self.happened(Happened::Processed {
+            through: Checkpoint::After(through),
+            rest,
+        });
+    }
+
+    fn skip(&mut self) {
+        let now = self.world.env.now();
+        match self.hand.as_mut().and_then(|hand| hand.skip(now)) {
+            Some(skipped) => {
+                let (shard, sequence_number) = (self.shard(), skipped.through);
+                self.emit(&Event::RecordSkipped {
+                    shard,
+                    sequence_number,
+                });
+                self.acknowledged(skipped.through, skipped.rest);
+            }
+            None => {
+                self.again_at = Some(now);
+                self.happened(Happened::Failed);
+            }
+        }
+    }
+
+    fn batch_failed(&mut self, pause: Option<Duration>, error: Option<String>) {
+        let retry_in = pause.unwrap_or_else(|| self.retry.next_pause());
+        let attempt = self.hand.as_mut().map_or(1, |hand| {
+            let attempt = hand.attempt();
+            hand.failed();
+            attempt
+        });
+        self.emit(&Event::BatchFailed {
+            shard: self.shard(),
+            attempt,
+            retry_in,
+            error,
+        });
+        self.again_at = Some(self.world.env.now() + retry_in);
+        self.happened(Happened::Failed);
+    }
+
+    /// `initialize` or `shard_ended` failed. With a batch in hand that is the batch's failure; otherwise the
+    /// stage stays, and the call is made again.
+    fn call_failed(&mut self, error: Option<String>) {
+        if self.life.stage() == Stage::Processing {
+            self.batch_failed(None, error);
+            return;
+        }
+        let attempt = self.retry.attempts() + 1;
+        let retry_in = self.retry.next_pause();
+        self.emit(&Event::BatchFailed {
+            shard: self.shard(),
+            attempt,
+            retry_in,
+            error,
+        });
+        self.again_at = Some(self.world.env.now() + retry_in);
+        self.happened(Happened::Failed);
+    }
+
+    // --- time ----------------------------------------------------------------------------------
+
+    fn next_due(&self) -> Option<Duration> {
+        let store = self.life.wants_store().then_some(self.store_at);
+        self.again_at.into_iter().chain(store).min()
+    }
+
+    fn time_passed(&mut self) {
+        if self.again_at.is_some_and(|at| at <= self.world.env.now()) {
+            self.again_at = None;
+            match self.life.stage() {
+                Stage::Starting => self.call_initialize(),
+                Stage::Notifying => self.call_shard_ended(),
+                _ => self.happened(Happened::RetryDue),
+            }
+        }
+    }
+
+    // --- writing the lease row -----------------------------------------------------------------
+
+    fn store(&mut self, checkpoint: Checkpoint) {
+        let Some(mut held) = self.held.take() else {
+            return;
+        };
+        let writer = self.world.writer.clone();
+        self.store_at = self.world.env.now() + self.world.settings.checkpoint_interval;
+        self.writing = Some(Box::pin(async move {
+            match writer.checkpoint(&mut held, &checkpoint).await {
+                Ok(()) => Written::Stored(held, checkpoint),
+                Err(Lost) => Written::Lost,
+            }
+        }));
+    }
+
+    fn store_end(&mut self) {
+        let Some(held) = self.held.take() else { return };
+        let (writer, lease) = (self.world.writer.clone(), self.lease.clone());
+        let checkpoint = child_start(&self.life.acknowledged());
+        let child = |shard: &Shard| NewLease {
+            stream: lease.stream.clone(),
+            shard: shard.id.clone(),
+            parent: Some(lease.shard.clone()),
+            checkpoint,
+            // Above every epoch of the parent, and so above the floor that the parent was born with.
+            epoch: held.epoch().saturating_add(1),
+        };
+        let children: Vec<NewLease> = self.children.iter().map(child).collect();
+        self.writing = Some(Box::pin(async move {
+            match writer.end(held, &lease, &children).await {
+                Ok(born) => Written::Ended(born),
+                Err(Lost) => Written::Lost,
+            }
+        }));
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Stay => {}
+            Order::Leave(departure) => {
+                self.departure = departure;
+                self.happened(Happened::LeaveAsked(Leave::Asked));
+            }
+            Order::Lost => self.happened(Happened::LeaseLost),
+        }
+    }
+
+    fn stop(&mut self, why: &str) {
+        self.departure = Departure::Stopped {
+            why: why.to_owned(),
+        };
+        if self.life.stage() == Stage::Processing {
+            self.happened(Happened::Failed);
+        }
+        self.again_at = None;
+        self.happened(Happened::LeaveAsked(Leave::Stopped));
+    }
+
+    fn depart(&mut self, checkpoint: Checkpoint, leave: Leave) {
+        let Some(held) = self.held.take() else { return };
+        // An order that came after a stop must not let the next worker run into the same wall.
+        let departure = match (leave, &self.departure) {
+            (Leave::Stopped, Departure::Stopped { .. }) | (Leave::Asked, _) => {
+                self.departure.clone()
+            }
+            (Leave::Stopped, _) => Departure::Stopped {
+                why: "the shard was stopped".into(),
+            },
+        };
+        let writer = self.world.writer.clone();
+        self.writing = Some(Box::pin(async move {
+            match writer.depart(held, &checkpoint, departure).await {
+                Ok(departure) => Written::Departed(departure),
+                Err(Lost) => Written::Lost,
+            }
+        }));
+    }
+
+    fn written(&mut self, written: Written) {
+        let (shard, epoch) = (self.shard(), self.cx.epoch);
+        match written {
+            Written::Stored(held, checkpoint) => {
+                self.held = Some(held);
+                self.emit(&Event::CheckpointStored {
+                    shard,
+                    epoch,
+                    checkpoint,
+                });
+                self.happened(Happened::Stored(checkpoint));
+            }
+            Written::Departed(departure) => {
+                match &departure {
+                    Departure::Stopped { why } => self.emit(&Event::ShardStopped {
+                        shard,
+                        why: why.clone(),
+                    }),
+                    Departure::To(_) | Departure::Free => {
+                        let to = if let Departure::To(to) = &departure {
+                            Some(to.clone())
+                        } else {
+                            None
+                        };
+                        let at = self.life.acknowledged();
+                        self.emit(&Event::LeaseReleased {
+                            shard,
+                            epoch,
+                            at,
+                            to,
+                        });
+                    }
+                }
+                self.finished = Some((Some(departure), Vec::new()));
+                self.happened(Happened::Departed);
+            }
+            Written::Ended(born) => {
+                let children = self.children.iter().map(|child| child.id.clone()).collect();
+                self.emit(&Event::ShardEnded { shard, children });
+                self.finished = Some((None, born));
+                self.happened(Happened::EndStored);
+            }
+            Written::Lost => self.happened(Happened::LeaseLost),
+        }
+    }
+
+    // --- the end -------------------------------------------------------------------------------
+
+    async fn finish(mut self, how: Fate) -> Finished {
+        if how == Fate::Lost {
+            self.emit(&Event::LeaseLost {
+                shard: self.shard(),
+                epoch: self.cx.epoch,
+            });
+            self.abandon().await;
+        }
+        let (departure, born) = self.finished.take().unwrap_or_default();
+        Finished {
+            lease: self.lease,
+            how,
+            departure,
+            born,
+        }
+    }
+
+    /// Gives the user's code a moment to notice that the lease is gone.
+    async fn abandon(&mut self) {
+        self.writing = None;
+        self.fetching = None;
+        self.cx.lease_lost.cancel();
+        let moment = self.world.settings.margin;
+        let env = self.world.env.clone();
+        if self.calling.is_some() {
+            let done = env.within(moment, under_way(&mut self.calling)).await;
+            self.processor = done.and_then(UserDone::into_processor);
+        }
+        if let Some(processor) = self.processor.take() {
+            let _ = env
+                .within(moment, processor.lease_lost(self.cx.clone()))
+                .await;
+        }
+    }
+}
+
+fn stopped_by_loss(gap: &Gap) -> String {
+    let what = match gap.why {
+        LossCause::Trimmed => "records were trimmed before they were processed",
+        LossCause::Undecodable => "a record could not be decoded",
+        _ => "the shard vanished before it was processed to its end",
+    };
+    format!(
+        "{what} (after {}); to go on behind the gap, build the worker with on_data_loss(|_| Decision::GoOn) and clear stoppedWhy of this lease",
+        gap.from
+    )
+}
+
+/// Waits for what is under way, for ever when nothing is, and clears it when it is done.
+async fn under_way<F: Future + Unpin>(slot: &mut Option<F>) -> F::Output {
+    match slot {
+        Some(future) => {
+            let output = future.await;
+            *slot = None;
+            output
+        }
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(env: &Env, due: Option<Duration>) {
+    match due {
+        Some(due) => env.sleep(due.saturating_sub(env.now())).await,
+        None => std::future::pending().await,
+    }
+}

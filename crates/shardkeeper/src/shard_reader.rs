@@ -1,0 +1,280 @@
+//! Reads one shard: opens an iterator, fetches pages, and goes on after every failure that may pass.
+//!
+//! The reader remembers the last record it gave out and reopens *after it*, never at the last stored
+//! checkpoint and never at the latest record: nothing is skipped and nothing comes twice from here.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shardkeeper_core::checkpoint::{Checkpoint, Timestamp};
+use shardkeeper_core::event::{Event, LossCause};
+use shardkeeper_core::ids::{SequenceNumber, ShardId, StreamArn};
+use shardkeeper_core::pacing::Pace;
+use shardkeeper_core::ports::{
+    FailureKind, Fetched, PortError, Position, ShardIterator, StreamSource,
+};
+use shardkeeper_core::record::{Batch, Record};
+
+use crate::env::Env;
+use crate::observer::Observers;
+use crate::retry::Retry;
+
+/// A start time is read this much earlier where the server only knows the horizon, because times are
+/// rounded and not monotone (F46, F50).
+const TIME_SLACK_MILLIS: u64 = 60_000;
+
+/// One answer that a shard does not exist may be a mistake; so many in a row are believed.
+const BELIEVE_NOT_FOUND: u32 = 3;
+
+/// What one step of reading gave.
+#[derive(Debug)]
+pub(crate) enum Read {
+    /// Records, at least one.
+    Records(Batch),
+    /// The last page was read.
+    Ended,
+    /// Records are gone. [`ShardReader::go_on`] continues behind the gap.
+    Lost(Gap),
+}
+
+/// Records that cannot be read any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Gap {
+    /// What happened.
+    pub(crate) why: LossCause,
+    /// The last position before the gap.
+    pub(crate) from: Checkpoint,
+    /// The first record behind it, where that is known.
+    pub(crate) to: Option<SequenceNumber>,
+}
+
+/// What a reader needs from the world.
+#[derive(Debug, Clone)]
+pub(crate) struct ReaderWorld {
+    pub(crate) source: Arc<dyn StreamSource>,
+    pub(crate) env: Env,
+    pub(crate) observers: Observers,
+    pub(crate) page_limit: u16,
+    pub(crate) idle_poll_max: Duration,
+}
+
+/// Reads one shard.
+#[derive(Debug)]
+pub(crate) struct ShardReader {
+    world: ReaderWorld,
+    stream: StreamArn,
+    shard: ShardId,
+    /// The last record given out, or where reading began.
+    given: Checkpoint,
+    /// Set while the server does not know start times: older records are dropped.
+    not_before: Option<Timestamp>,
+    iterator: Option<ShardIterator>,
+    pace: Pace,
+    retry: Retry,
+    wait: Duration,
+    /// What the last page held and was not asked for yet; at most one page.
+    found: VecDeque<Read>,
+    not_found: u32,
+    ended: bool,
+}
+
+impl ShardReader {
+    /// A reader that goes on at this checkpoint.
+    pub(crate) fn new(
+        world: ReaderWorld,
+        stream: StreamArn,
+        shard: ShardId,
+        from: Checkpoint,
+    ) -> Self {
+        Self {
+            retry: Retry::new(&world.env),
+            world,
+            stream,
+            shard,
+            given: from,
+            not_before: None,
+            iterator: None,
+            pace: Pace::default(),
+            wait: Duration::ZERO,
+            found: VecDeque::new(),
+            not_found: 0,
+            ended: false,
+        }
+    }
+
+    /// The next records, the end, or a gap. Waits while there is nothing. Not cancel-safe: a dropped call
+    /// loses its page, and the reader with it.
+    pub(crate) async fn next(&mut self) -> Read {
+        loop {
+            if let Some(read) = self.found.pop_front() {
+                return read;
+            }
+            if self.ended {
+                return Read::Ended;
+            }
+            if !self.wait.is_zero() {
+                self.world.env.sleep(std::mem::take(&mut self.wait)).await;
+            }
+            match self.fetch().await {
+                Ok(fetched) => {
+                    self.retry.succeeded();
+                    self.not_found = 0;
+                    self.take_in(fetched);
+                }
+                Err(error) => {
+                    if let Some(why) = self.failed(&error).await {
+                        return Read::Lost(Gap {
+                            why,
+                            from: self.given,
+                            to: None,
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Goes on behind a gap, as the user decided.
+    pub(crate) fn go_on(&mut self, gap: &Gap) {
+        match gap.why {
+            LossCause::Undecodable => {}
+            LossCause::Trimmed => {
+                self.iterator = None;
+                self.given = Checkpoint::TrimHorizon;
+            }
+            _ => self.ended = true,
+        }
+    }
+
+    async fn fetch(&mut self) -> Result<Fetched, PortError> {
+        let iterator = match &self.iterator {
+            Some(iterator) => iterator.clone(),
+            None => self.open().await?,
+        };
+        let fetched = self
+            .world
+            .source
+            .fetch(&iterator, self.world.page_limit)
+            .await?;
+        self.iterator.clone_from(&fetched.next);
+        Ok(fetched)
+    }
+
+    async fn open(&mut self) -> Result<ShardIterator, PortError> {
+        let position = match self.given {
+            Checkpoint::After(last) => Position::After(last),
+            Checkpoint::At(time) if self.not_before.is_none() => Position::At(time),
+            _ => Position::TrimHorizon,
+        };
+        let iterator = self
+            .world
+            .source
+            .open(&self.stream, &self.shard, position)
+            .await?;
+        self.iterator = Some(iterator.clone());
+        Ok(iterator)
+    }
+
+    /// Takes in a page: runs of records, with a gap wherever one could not be read.
+    fn take_in(&mut self, fetched: Fetched) {
+        let Fetched { page, next } = fetched;
+        self.ended = next.is_none();
+        let (count, bytes, limit) = (page.records.len(), page.bytes, self.world.page_limit);
+        self.wait = self
+            .pace
+            .after_page(count, bytes, limit, self.world.idle_poll_max);
+        self.world.observers.emit(&Event::PageFetched {
+            shard: self.shard.clone(),
+            records: count,
+            bytes,
+        });
+        let mut rest = page.records;
+        // From the back, so that the indices of the page stay true.
+        let mut runs = Vec::with_capacity(page.undecodable.len());
+        for undecodable in page.undecodable.iter().rev() {
+            runs.push(rest.split_off(undecodable.index.min(rest.len())));
+        }
+        self.give(rest);
+        for run in runs.into_iter().rev() {
+            let to = run.first().map(Record::sequence_number);
+            let gap = Gap {
+                why: LossCause::Undecodable,
+                from: self.given,
+                to,
+            };
+            self.found.push_back(Read::Lost(gap));
+            self.give(run);
+        }
+    }
+
+    /// Gives out what is new of a run of records.
+    fn give(&mut self, mut records: Vec<Record>) {
+        if let Checkpoint::After(given) = self.given {
+            records.retain(|record| record.sequence_number() > given);
+        }
+        if let Some(start) = self.not_before {
+            let bound = start.millis().saturating_sub(TIME_SLACK_MILLIS);
+            records.retain(|record| {
+                record
+                    .created_at()
+                    .is_none_or(|time| time.millis() >= bound)
+            });
+        }
+        if let Some(last) = records.last() {
+            self.given = Checkpoint::After(last.sequence_number());
+            self.found
+                .push_back(Read::Records(Batch::new(self.shard.clone(), records)));
+        }
+    }
+
+    /// What a failed call means: a gap for this reason, or nothing, and it is tried again.
+    async fn failed(&mut self, error: &PortError) -> Option<LossCause> {
+        let moved = !matches!(
+            error.kind,
+            FailureKind::Throttled | FailureKind::Unavailable | FailureKind::Denied
+        );
+        if moved {
+            self.iterator = None;
+        }
+        match error.kind {
+            FailureKind::ExpiredIterator => {
+                self.world.observers.emit(&Event::IteratorExpired {
+                    shard: self.shard.clone(),
+                });
+                return None;
+            }
+            // Nothing was read from this shard yet, so nothing is known to be gone: DynamoDB Local says
+            // this whenever an empty shard gets its first record.
+            FailureKind::Trimmed if self.given.is_start() => self.begin_at_the_horizon(),
+            FailureKind::Trimmed => return Some(LossCause::Trimmed),
+            FailureKind::NotFound => {
+                self.not_found += 1;
+                if self.not_found >= BELIEVE_NOT_FOUND {
+                    return Some(LossCause::ShardVanished);
+                }
+            }
+            // A server that does not know start times.
+            FailureKind::Invalid if self.not_before.is_none() => self.begin_at_the_horizon(),
+            _ => {}
+        }
+        let PortError {
+            action,
+            kind,
+            message,
+        } = error.clone();
+        self.world.observers.emit(&Event::CallFailed {
+            action,
+            kind,
+            message,
+        });
+        self.retry.pause().await;
+        None
+    }
+
+    fn begin_at_the_horizon(&mut self) {
+        if let Checkpoint::At(time) = self.given {
+            self.not_before = Some(time);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Does this worker still believe in itself?
+//!
+//! A worker is entitled to its leases until the *send* time of its latest acknowledged beat plus the lease
+//! duration minus the margin, on a clock that goes on while the machine sleeps (design rule 1). Others wait
+//! a whole lease duration from *receiving* the same beat, so the two never overlap.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use shardkeeper_core::membership::WorkerState;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::env::Env;
+
+/// The standing of one incarnation, shared by its tasks.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    env: Env,
+    /// Nanoseconds of the worker's clock.
+    valid_until: AtomicU64,
+    /// When `lease_keeper` was last seen at work.
+    keeper_tick: AtomicU64,
+    leases: AtomicU64,
+    state: watch::Sender<WorkerState>,
+    inbox: watch::Sender<u64>,
+    over: CancellationToken,
+    why: std::sync::OnceLock<String>,
+}
+
+impl Standing {
+    pub(crate) fn new(env: &Env) -> Self {
+        Self {
+            env: env.clone(),
+            valid_until: AtomicU64::new(0),
+            keeper_tick: AtomicU64::new(nanos(env.now())),
+            leases: AtomicU64::new(0),
+            state: watch::Sender::new(WorkerState::Living),
+            inbox: watch::Sender::new(0),
+            over: CancellationToken::new(),
+            why: std::sync::OnceLock::new(),
+        }
+    }
+
+    /// True while user code may be called under this incarnation's leases.
+    pub(crate) fn holds(&self) -> bool {
+        !self.over.is_cancelled()
+            && nanos(self.env.now()) < self.valid_until.load(Ordering::Acquire)
+    }
+
+    /// A beat was acknowledged that entitles us until then.
+    pub(crate) fn extend(&self, until: Duration) {
+        self.valid_until.fetch_max(nanos(until), Ordering::AcqRel);
+    }
+
+    pub(crate) fn valid_until(&self) -> Duration {
+        Duration::from_nanos(self.valid_until.load(Ordering::Acquire))
+    }
+
+    /// This incarnation is over; the first reason is kept.
+    pub(crate) fn end(&self, why: &str) {
+        let _ = self.why.set(why.to_owned());
+        self.over.cancel();
+    }
+
+    pub(crate) fn over(&self) -> &CancellationToken {
+        &self.over
+    }
+
+    pub(crate) fn why(&self) -> &str {
+        self.why
+            .get()
+            .map_or("the worker was stopped", String::as_str)
+    }
+
+    /// `lease_keeper` lives.
+    pub(crate) fn tick(&self) {
+        self.keeper_tick
+            .store(nanos(self.env.now()), Ordering::Release);
+    }
+
+    pub(crate) fn last_tick(&self) -> Duration {
+        Duration::from_nanos(self.keeper_tick.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn set_leases(&self, leases: usize) {
+        self.leases
+            .store(u64::try_from(leases).unwrap_or(u64::MAX), Ordering::Release);
+    }
+
+    pub(crate) fn leases(&self) -> u64 {
+        self.leases.load(Ordering::Acquire)
+    }
+
+    /// From now on the beats say this; the next one is sent at once.
+    pub(crate) fn say(&self, state: WorkerState) {
+        self.state.send_replace(state);
+    }
+
+    pub(crate) fn said(&self) -> watch::Receiver<WorkerState> {
+        self.state.subscribe()
+    }
+
+    /// Somebody wants the worker's attention.
+    pub(crate) fn deliver(&self, inbox: u64) {
+        self.inbox
+            .send_if_modified(|seen| std::mem::replace(seen, inbox) != inbox);
+    }
+
+    pub(crate) fn inbox(&self) -> watch::Receiver<u64> {
+        self.inbox.subscribe()
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

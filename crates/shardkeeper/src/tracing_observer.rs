@@ -1,0 +1,87 @@
+//! Log lines from events, through `tracing`.
+
+use shardkeeper_core::event::Event;
+use tracing::{debug, error, info, trace, warn};
+
+use crate::observer::Observer;
+
+/// Writes every event as a log line: what needs somebody as a warning or an error, what happens once per
+/// shard as information, what happens per batch as debug.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TracingObserver;
+
+impl Observer for TracingObserver {
+    fn observe(&self, event: &Event) {
+        match event {
+            Event::DataLost(loss) => {
+                error!(shard = %loss.shard, from = %loss.from, to = ?loss.to, why = ?loss.why, "records are gone that were never processed");
+            }
+            Event::ShardStopped { shard, why } => {
+                error!(%shard, why, "the shard stands still until somebody decides")
+            }
+            Event::LeaseUnreadable { key, why } => {
+                error!(key, why, "a lease row cannot be read and is left alone")
+            }
+            Event::WorkerDemoted { worker, why } => {
+                warn!(%worker, why, "the worker gave itself up and begins again")
+            }
+            Event::LeaseLost { shard, epoch } => warn!(%shard, epoch, "the lease was lost"),
+            Event::RecordSkipped {
+                shard,
+                sequence_number,
+            } => warn!(%shard, %sequence_number, "a record was skipped"),
+            Event::BatchFailed {
+                shard,
+                attempt,
+                retry_in,
+                error,
+            } => {
+                let error = error.as_deref().unwrap_or("it panicked");
+                warn!(%shard, attempt, ?retry_in, error, "the processor failed");
+            }
+            Event::CallFailed {
+                action,
+                kind,
+                message,
+            } => warn!(action, ?kind, message, "a call failed"),
+            Event::WorkerFoundDead { worker } => warn!(%worker, "another worker was found dead"),
+            Event::WorkerLeft { worker, abandoned } => {
+                info!(%worker, abandoned, "the worker has left")
+            }
+            Event::WorkerJoined { worker } => info!(%worker, "the worker is a member of its group"),
+            Event::DiscoveryTaken { term } => info!(term, "this worker lists the stream"),
+            Event::StreamChanged { stream } => info!(%stream, "the stream is read"),
+            Event::LeaseAcquired {
+                shard,
+                epoch,
+                from,
+                how,
+            } => {
+                info!(%shard, epoch, %from, ?how, "the lease is ours");
+            }
+            Event::LeaseReleased {
+                shard,
+                epoch,
+                at,
+                to,
+            } => {
+                info!(%shard, epoch, %at, to = to.as_ref().map(tracing::field::display), "the lease was let go");
+            }
+            Event::ShardEnded { shard, children } => {
+                info!(%shard, ?children, "the shard has ended")
+            }
+            Event::LeaseRequested { lease, owner } => debug!(lease, %owner, "asked for a lease"),
+            Event::IteratorExpired { shard } => {
+                debug!(%shard, "the iterator expired and was opened again")
+            }
+            Event::ShardsListed {
+                listed,
+                created,
+                forgotten,
+            } => {
+                debug!(listed, created, forgotten, "the stream was listed");
+            }
+            other => trace!(event = ?other),
+        }
+    }
+}
