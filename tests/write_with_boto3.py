@@ -9,6 +9,7 @@ stream holds no record of them.
     python3 tests/write_with_boto3.py --endpoint-url http://127.0.0.1:8000 --table orders --count 10
 
 Without --endpoint-url it writes to whatever boto3 finds: real AWS, if credentials and a region are set.
+With --check it then reads the stream with boto3 too, from the oldest record on, and compares: use a new table.
 """
 
 import argparse
@@ -38,11 +39,12 @@ def arguments():
     parser.add_argument("--count", type=int, default=10, help="how many items [10]")
     parser.add_argument("--prefix", default="order", help="what the item ids start with [order]")
     parser.add_argument("--create-only", action="store_true", help="create the table, write nothing")
+    parser.add_argument("--check", action="store_true", help="read the stream and compare")
     return parser.parse_args()
 
 
 def connect(endpoint_url):
-    """A client, with made-up credentials only when the server is on this machine."""
+    """Clients of table and stream, with made-up credentials only when the server is on this machine."""
     local = endpoint_url is not None and urlsplit(endpoint_url).hostname in ("127.0.0.1", "localhost", "::1")
     if local:
         os.environ.setdefault("AWS_ACCESS_KEY_ID", "local")
@@ -50,7 +52,8 @@ def connect(endpoint_url):
         os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
         os.environ.setdefault("AWS_DEFAULT_REGION", os.environ.get("AWS_REGION", "us-east-1"))
     region = os.environ.get("AWS_REGION")
-    return boto3.client("dynamodb", endpoint_url=endpoint_url, region_name=region)
+    options = {"endpoint_url": endpoint_url, "region_name": region}
+    return boto3.client("dynamodb", **options), boto3.client("dynamodbstreams", **options)
 
 
 def describe(client, table):
@@ -72,6 +75,7 @@ def ensure_table(client, table, view_type):
         )
         found = wait_until_active(client, table)
     refuse_if_unlike(found, view_type)
+    return found["LatestStreamArn"]
 
 
 def wait_until_active(client, table):
@@ -122,6 +126,7 @@ class Writer:
     def __init__(self, client, table, view_type):
         self.client, self.table, self.view_type = client, table, view_type
         self.images = {}
+        self.lines = []
 
     def put(self, item):
         self.client.put_item(TableName=self.table, Item=item)
@@ -157,7 +162,13 @@ class Writer:
             line["new"] = new
         if old is not None and self.view_type in ("OLD_IMAGE", "NEW_AND_OLD_IMAGES"):
             line["old"] = old
-        print(json.dumps(line, default=base64_text, ensure_ascii=False, sort_keys=True), flush=True)
+        text = as_json(line)
+        self.lines.append(text)
+        print(text, flush=True)
+
+
+def as_json(line):
+    return json.dumps(line, default=base64_text, ensure_ascii=False, sort_keys=True)
 
 
 def base64_text(value):
@@ -177,13 +188,72 @@ def write(writer, prefix, count):
             writer.delete(key)  # nothing there: no record
 
 
+def check(streams, arn, written):
+    """Every line that was printed must be in the stream, and nothing else; in order for each item."""
+    found, deadline = [], time.monotonic() + READY_WITHIN_S
+    while len(found) < len(written) and time.monotonic() < deadline:
+        found = [as_line(record) for record in read_from_the_oldest(streams, arn)]
+    if in_order_of_items(found) != in_order_of_items(map(json.loads, written)):
+        for line in found:
+            print(as_json(line), file=sys.stderr)
+        sys.exit(f"the stream {arn} holds the {len(found)} records above, not the {len(written)} written")
+
+
+def read_from_the_oldest(streams, arn):
+    for shard in shards(streams, arn):
+        position = {"StreamArn": arn, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON"}
+        iterator = streams.get_shard_iterator(**position).get("ShardIterator")
+        empty_pages = 0
+        while iterator and empty_pages < 3:
+            page = streams.get_records(ShardIterator=iterator)
+            empty_pages = 0 if page["Records"] else empty_pages + 1
+            yield from page["Records"]
+            iterator = page.get("NextShardIterator")
+
+
+def shards(streams, arn):
+    start = {}
+    while True:
+        description = streams.describe_stream(StreamArn=arn, **start)["StreamDescription"]
+        yield from (shard["ShardId"] for shard in description["Shards"])
+        if not description.get("LastEvaluatedShardId"):
+            return
+        start = {"ExclusiveStartShardId": description["LastEvaluatedShardId"]}
+
+
+def as_line(record):
+    """A record in the form in which writes are printed."""
+    change = record["dynamodb"]
+    line = {"kind": record["eventName"], "keys": change["Keys"]}
+    line.update({ours: change[its] for ours, its in (("new", "NewImage"), ("old", "OldImage")) if its in change})
+    return json.loads(as_json(line))
+
+
+def in_order_of_items(lines):
+    """Shards may be read in any order, so only the order within an item is compared; sets have none."""
+    return sorted((without_order_of_sets(line) for line in lines), key=lambda line: line["keys"][KEY]["S"])
+
+
+def without_order_of_sets(value):
+    if isinstance(value, list):
+        return [without_order_of_sets(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    is_set = len(value) == 1 and next(iter(value)) in ("SS", "NS", "BS")
+    return {name: sorted(each) if is_set else without_order_of_sets(each) for name, each in value.items()}
+
+
 def main():
     args = arguments()
     try:
-        client = connect(args.endpoint_url)
-        ensure_table(client, args.table, args.view_type)
-        if not args.create_only:
-            write(Writer(client, args.table, args.view_type), args.prefix, args.count)
+        client, streams = connect(args.endpoint_url)
+        arn = ensure_table(client, args.table, args.view_type)
+        if args.create_only:
+            return
+        writer = Writer(client, args.table, args.view_type)
+        write(writer, args.prefix, args.count)
+        if args.check:
+            check(streams, arn, writer.lines)
     except (BotoCoreError, ClientError) as error:
         sys.exit(f"{args.table}: {error}")
 
