@@ -1,4 +1,6 @@
 //! Test shardkeeper processors.
 
+pub mod conformance;
 pub mod emulator;
 pub mod faults;
+pub mod memory;

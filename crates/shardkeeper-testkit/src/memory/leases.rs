@@ -1,6 +1,6 @@
 //! A lease table in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -58,7 +58,11 @@ impl MemoryLeases {
     fn existing(&self, action: &'static str) -> Result<MutexGuard<'_, Table>, PortError> {
         let table = self.table();
         if table.absent {
-            return Err(PortError::new(FailureKind::NotFound, action, "there is no table"));
+            return Err(PortError::new(
+                FailureKind::NotFound,
+                action,
+                "there is no table",
+            ));
         }
         Ok(table)
     }
@@ -66,9 +70,14 @@ impl MemoryLeases {
 
 impl Table {
     fn write(&mut self, writes: &[Write]) -> Answer {
-        let before: Vec<Option<Row>> =
-            writes.iter().map(|write| self.rows.get(&write.key).cloned()).collect();
-        let allowed = writes.iter().zip(&before).all(|(write, row)| write.allowed(row.as_ref()));
+        let before: Vec<Option<Row>> = writes
+            .iter()
+            .map(|write| self.rows.get(&write.key).cloned())
+            .collect();
+        let allowed = writes
+            .iter()
+            .zip(&before)
+            .all(|(write, row)| write.allowed(row.as_ref()));
         if !allowed {
             return Answer::Refused(shown(writes, before));
         }
@@ -109,12 +118,13 @@ impl LeaseStore for MemoryLeases {
     }
 
     async fn read(&self, keys: &[RowKey]) -> Result<BTreeMap<RowKey, Row>, PortError> {
+        let keys: BTreeSet<&RowKey> = keys.iter().collect();
         if keys.len() > 100 {
             let why = "more than 100 keys";
             return Err(PortError::new(FailureKind::Invalid, "BatchGetItem", why));
         }
         let table = self.existing("BatchGetItem")?;
-        let found = keys.iter().filter_map(|key| table.rows.get(key));
+        let found = keys.into_iter().filter_map(|key| table.rows.get(key));
         Ok(found.map(|row| (row.key.clone(), row.clone())).collect())
     }
 

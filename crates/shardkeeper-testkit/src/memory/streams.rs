@@ -57,19 +57,31 @@ impl ItemChange {
     /// The item is new.
     #[must_use]
     pub fn insert(keys: Value, new: Value) -> Self {
-        Self { keys, old: None, new: Some(new) }
+        Self {
+            keys,
+            old: None,
+            new: Some(new),
+        }
     }
 
     /// The item was changed.
     #[must_use]
     pub fn modify(keys: Value, old: Value, new: Value) -> Self {
-        Self { keys, old: Some(old), new: Some(new) }
+        Self {
+            keys,
+            old: Some(old),
+            new: Some(new),
+        }
     }
 
     /// The item was deleted.
     #[must_use]
     pub fn remove(keys: Value, old: Value) -> Self {
-        Self { keys, old: Some(old), new: None }
+        Self {
+            keys,
+            old: Some(old),
+            new: None,
+        }
     }
 
     fn name(&self) -> &'static str {
@@ -110,7 +122,9 @@ impl MemoryStreams {
     /// If no ARN can be made of the name: it contains a slash, or is longer than a thousand bytes.
     #[must_use]
     pub fn new(table: &str) -> Self {
-        let arn = format!("arn:aws:dynamodb:memory:000000000000:table/{table}/stream/2015-05-20T20:51:10.252");
+        let arn = format!(
+            "arn:aws:dynamodb:memory:000000000000:table/{table}/stream/2015-05-20T20:51:10.252"
+        );
         #[expect(clippy::expect_used, reason = "a test's own constant; documented")]
         let arn = StreamArn::parse(&arn).expect("a table name");
         let state = State {
@@ -134,8 +148,19 @@ impl MemoryStreams {
         let mut state = self.state();
         let starting = state.next_number();
         let id = ShardId::from_service(id);
-        let shard = Shard { id: id.clone(), parent: parent.cloned(), starting, ending: None };
-        state.shards.insert(id.clone(), MemoryShard { shard, records: Vec::new() });
+        let shard = Shard {
+            id: id.clone(),
+            parent: parent.cloned(),
+            starting,
+            ending: None,
+        };
+        state.shards.insert(
+            id.clone(),
+            MemoryShard {
+                shard,
+                records: Vec::new(),
+            },
+        );
         id
     }
 
@@ -143,7 +168,11 @@ impl MemoryStreams {
     ///
     /// # Errors
     /// If there is no such open shard.
-    pub fn push(&self, shard: &ShardId, change: &ItemChange) -> Result<SequenceNumber, UnknownShard> {
+    pub fn push(
+        &self,
+        shard: &ShardId,
+        change: &ItemChange,
+    ) -> Result<SequenceNumber, UnknownShard> {
         let mut state = self.state();
         let unknown = || UnknownShard(shard.clone());
         let number = state.next_number().ok_or_else(unknown)?;
@@ -190,7 +219,10 @@ impl State {
     }
 
     fn open_shard(&mut self, id: &ShardId) -> Result<&mut MemoryShard, UnknownShard> {
-        let shard = self.shards.get_mut(id).filter(|shard| shard.shard.ending.is_none());
+        let shard = self
+            .shards
+            .get_mut(id)
+            .filter(|shard| shard.shard.ending.is_none());
         shard.ok_or_else(|| UnknownShard(id.clone()))
     }
 
@@ -203,7 +235,11 @@ impl State {
         if *stream == self.arn {
             return Ok(());
         }
-        Err(PortError::new(FailureKind::NotFound, action, format!("no stream {stream}")))
+        Err(PortError::new(
+            FailureKind::NotFound,
+            action,
+            format!("no stream {stream}"),
+        ))
     }
 
     fn list(&self, include: impl Fn(&Shard) -> bool) -> ShardPage {
@@ -234,30 +270,55 @@ impl StreamSource for MemoryStreams {
         if table == state.table {
             return Ok(state.arn.clone());
         }
-        Err(PortError::new(FailureKind::NotFound, "DescribeTable", format!("no table {table}")))
+        Err(PortError::new(
+            FailureKind::NotFound,
+            "DescribeTable",
+            format!("no table {table}"),
+        ))
     }
 
-    async fn list_shards(&self, stream: &StreamArn, after: Option<&ShardId>) -> Result<ShardPage, PortError> {
+    async fn list_shards(
+        &self,
+        stream: &StreamArn,
+        after: Option<&ShardId>,
+    ) -> Result<ShardPage, PortError> {
         let state = self.state();
         state.known("DescribeStream", stream)?;
         Ok(state.list(|shard| after.is_none_or(|after| shard.id > *after)))
     }
 
-    async fn children_of(&self, stream: &StreamArn, parent: &ShardId) -> Result<ShardPage, PortError> {
+    async fn children_of(
+        &self,
+        stream: &StreamArn,
+        parent: &ShardId,
+    ) -> Result<ShardPage, PortError> {
         let state = self.state();
         state.known("DescribeStream", stream)?;
         Ok(state.list(|shard| shard.parent.as_ref() == Some(parent)))
     }
 
-    async fn open(&self, stream: &StreamArn, shard: &ShardId, at: Position) -> Result<ShardIterator, PortError> {
+    async fn open(
+        &self,
+        stream: &StreamArn,
+        shard: &ShardId,
+        at: Position,
+    ) -> Result<ShardIterator, PortError> {
         const ACTION: &str = "GetShardIterator";
         let state = self.state();
         state.known(ACTION, stream)?;
         let records = &state.shard(ACTION, shard)?.records;
         let index = match at {
             Position::TrimHorizon => 0,
-            Position::After(number) => records.partition_point(|record| record.sequence_number() <= number),
-            _ => return Err(PortError::new(FailureKind::Invalid, ACTION, "there is no time in memory")),
+            Position::After(number) => {
+                records.partition_point(|record| record.sequence_number() <= number)
+            }
+            _ => {
+                return Err(PortError::new(
+                    FailureKind::Invalid,
+                    ACTION,
+                    "there is no time in memory",
+                ));
+            }
         };
         let broken = || PortError::new(FailureKind::Protocol, ACTION, "no iterator");
         iterator(shard, index).ok_or_else(broken)
@@ -270,12 +331,23 @@ impl StreamSource for MemoryStreams {
         let state = self.state();
         let shard = state.shard(ACTION, &id)?;
         let rest = shard.records.get(index..).unwrap_or_default();
-        let records: Vec<Record> = rest.iter().take(usize::from(limit)).cloned().collect();
+        let records: Vec<Record> = rest
+            .iter()
+            .take(usize::from(limit.clamp(1, 1000)))
+            .cloned()
+            .collect();
         let reached = index.saturating_add(records.len());
         let ended = shard.shard.ending.is_some() && reached >= shard.records.len();
         let bytes = records.iter().map(|record| record.keys_json().len()).sum();
-        let page = Page { records, undecodable: Vec::new(), bytes };
-        Ok(Fetched { page, next: if ended { None } else { iterator(&id, reached) } })
+        let page = Page {
+            records,
+            undecodable: Vec::new(),
+            bytes,
+        };
+        Ok(Fetched {
+            page,
+            next: if ended { None } else { iterator(&id, reached) },
+        })
     }
 
     fn service_time(&self) -> Option<Timestamp> {
