@@ -37,7 +37,10 @@ impl Faults {
     #[must_use]
     pub fn pending(&self) -> u64 {
         let script = self.script();
-        script.iter().filter_map(|fault| fault.times).fold(0, u64::saturating_add)
+        script
+            .iter()
+            .filter_map(|fault| fault.times)
+            .fold(0, u64::saturating_add)
     }
 
     fn script(&self) -> MutexGuard<'_, Vec<Fault>> {
@@ -102,7 +105,10 @@ impl Fault {
     /// Whether this call is hit; counts it.
     fn strikes(&mut self, call: &Call<'_>) -> bool {
         let fits = (self.operation == "*" || self.operation == call.operation)
-            && self.containing.as_ref().is_none_or(|text| contains(call.body, text.as_bytes()));
+            && self
+                .containing
+                .as_ref()
+                .is_none_or(|text| contains(call.body, text.as_bytes()));
         if !fits || self.times == Some(0) {
             return false;
         }
@@ -290,7 +296,11 @@ mod tests {
         faults.inject(Fault::new("GetRecords", Effect::Hangs).skip(1).times(2));
         let struck = |operation| faults.intercept(&call(operation, "{}")).is_some();
         assert_eq!(
-            [struck("GetItem"), struck("GetRecords"), struck("GetRecords")],
+            [
+                struck("GetItem"),
+                struck("GetRecords"),
+                struck("GetRecords")
+            ],
             [false, false, true]
         );
         assert_eq!(faults.pending(), 1);
@@ -302,7 +312,15 @@ mod tests {
     fn a_fault_can_be_meant_for_one_shard() {
         let faults = Faults::default();
         faults.inject(Fault::new("*", Effect::throttle()).containing("shard-2"));
-        assert!(faults.intercept(&call("GetShardIterator", r#"{"ShardId":"shard-1"}"#)).is_none());
-        assert!(faults.intercept(&call("GetShardIterator", r#"{"ShardId":"shard-2"}"#)).is_some());
+        assert!(
+            faults
+                .intercept(&call("GetShardIterator", r#"{"ShardId":"shard-1"}"#))
+                .is_none()
+        );
+        assert!(
+            faults
+                .intercept(&call("GetShardIterator", r#"{"ShardId":"shard-2"}"#))
+                .is_some()
+        );
     }
 }

@@ -8,6 +8,10 @@ pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 /// The clock of this machine.
 #[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the clock that others are given"
+)]
 pub fn system_clock() -> Clock {
     Arc::new(|| {
         SystemTime::now()
@@ -21,6 +25,10 @@ pub fn system_clock() -> Clock {
 /// In a runtime with paused time this is virtual time, so a test passes the hours of a roll-over in
 /// microseconds.
 #[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the clock that others are given"
+)]
 pub fn tokio_clock(origin: Duration) -> Clock {
     let start = tokio::time::Instant::now();
     Arc::new(move || origin.saturating_add(start.elapsed()))

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Emulator;
 use super::stream::sequence::Sequence;
 use super::stream::shard::Shard;
 use super::stream::{Nature, Stream};
 use super::world::{Identity, World};
+use super::{Emulator, EmulatorSettings};
 
 /// The most children that one split makes.
 const MAX_CHILDREN: usize = 1000;
@@ -41,10 +41,19 @@ pub struct ShardSnapshot {
 }
 
 impl Emulator {
+    /// Changes the service's constants. Shards that are open keep the time of their roll-over, and
+    /// closed ones are not forgotten before the retention under which they were closed.
+    pub fn change_settings(&self, change: impl FnOnce(&mut EmulatorSettings)) {
+        change(&mut self.state().world.settings);
+    }
+
     /// Streams of `table` that are enabled from now on start with this many shards.
     pub fn set_initial_shards(&self, table: &str, shards: usize) {
         let mut state = self.state();
-        state.world.initial_shards.insert(table.to_owned(), shards.max(1));
+        state
+            .world
+            .initial_shards
+            .insert(table.to_owned(), shards.max(1));
     }
 
     /// Closes a shard and follows it with one child. Returns the child's id.
@@ -53,7 +62,10 @@ impl Emulator {
     /// If the newest stream of the table has no such open shard.
     pub fn roll_over(&self, table: &str, shard: &str) -> Result<String, UnknownTarget> {
         let children = self.split(table, shard, 1)?;
-        children.into_iter().next().ok_or_else(|| unknown("shard", shard))
+        children
+            .into_iter()
+            .next()
+            .ok_or_else(|| unknown("shard", shard))
     }
 
     /// Closes every open shard and follows each with one child. Returns the ids of the children.
@@ -63,7 +75,9 @@ impl Emulator {
     pub fn roll_over_all(&self, table: &str) -> Result<Vec<String>, UnknownTarget> {
         self.change(table, |stream, nature| {
             let open = stream.open_shards();
-            let children = open.iter().flat_map(|id| stream.follow(id, 1, nature.now, nature));
+            let children = open
+                .iter()
+                .flat_map(|id| stream.follow(id, 1, nature.now, nature));
             Ok(children.collect())
         })
     }
@@ -100,10 +114,15 @@ impl Emulator {
     ) -> Result<usize, UnknownTarget> {
         self.change(table, |stream, _| {
             let last = match last {
-                Some(text) => Sequence::parse(text).ok_or_else(|| unknown("sequence number", text))?,
+                Some(text) => {
+                    Sequence::parse(text).ok_or_else(|| unknown("sequence number", text))?
+                }
                 None => stream.tip(),
             };
-            let shard = stream.shards.get_mut(shard).ok_or_else(|| unknown("shard", shard))?;
+            let shard = stream
+                .shards
+                .get_mut(shard)
+                .ok_or_else(|| unknown("shard", shard))?;
             let before = shard.len();
             shard.trim_through(last);
             Ok(before - shard.len())
@@ -116,7 +135,10 @@ impl Emulator {
     /// If the newest stream of the table has no such closed shard.
     pub fn forget_shard(&self, table: &str, shard: &str) -> Result<(), UnknownTarget> {
         self.change(table, |stream, _| {
-            let closed = stream.shards.get(shard).is_some_and(|shard| shard.closed.is_some());
+            let closed = stream
+                .shards
+                .get(shard)
+                .is_some_and(|shard| shard.closed.is_some());
             if !closed {
                 return Err(unknown("closed shard", shard));
             }
@@ -139,7 +161,9 @@ impl Emulator {
     pub fn expire_ttl(&self, table: &str) -> Result<usize, UnknownTarget> {
         let mut state = self.state();
         let world: &mut World = &mut state.world;
-        let expired = world.expired_items(table).ok_or_else(|| unknown("time to live of", table))?;
+        let expired = world
+            .expired_items(table)
+            .ok_or_else(|| unknown("time to live of", table))?;
         let count = expired.len();
         for key in expired {
             world.commit(table, key, None, Some(Identity::TimeToLive));

@@ -140,8 +140,11 @@ impl ServiceError {
     fn qualified_code(&self) -> String {
         let namespace = match self.code.as_ref() {
             "ValidationException" => "com.amazon.coral.validate",
-            "SerializationException" | "ThrottlingException" | "UnknownOperationException"
-            | "AccessDeniedException" | "UnrecognizedClientException" => "com.amazon.coral.service",
+            "SerializationException"
+            | "ThrottlingException"
+            | "UnknownOperationException"
+            | "AccessDeniedException"
+            | "UnrecognizedClientException" => "com.amazon.coral.service",
             _ => "com.amazonaws.dynamodb.v20120810",
         };
         format!("{namespace}#{}", self.code)

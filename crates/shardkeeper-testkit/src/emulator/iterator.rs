@@ -71,7 +71,8 @@ mod tests {
     #[test]
     fn a_token_is_read_back_and_an_altered_one_is_refused() {
         let iterator = ShardIterator {
-            stream: "arn:aws:dynamodb:us-east-1:1:table/t/stream/2015-05-20T20:51:10.252".to_owned(),
+            stream: "arn:aws:dynamodb:us-east-1:1:table/t/stream/2015-05-20T20:51:10.252"
+                .to_owned(),
             shard: "shardId-00000001414576573621-f55eea83".to_owned(),
             position: Sequence::parse("123456789012345678901").unwrap(),
             issued: Duration::from_millis(1_414_576_573_621),
@@ -79,7 +80,13 @@ mod tests {
         };
         let token = iterator.encode();
         assert_eq!(ShardIterator::decode(&token).unwrap(), iterator);
-        for bad in ["", "x", &token[..token.len() - 4], &token.replacen("|1|A", "|1|B", 1), &format!("{token}AAAA")] {
+        for bad in [
+            "",
+            "x",
+            &token[..token.len() - 4],
+            &token.replacen("|1|A", "|1|B", 1),
+            &format!("{token}AAAA"),
+        ] {
             if bad != token {
                 assert!(ShardIterator::decode(bad).is_err(), "{bad}");
             }

@@ -237,7 +237,11 @@ fn key_value(
     match value.len() {
         Some(0) => Err(invalid(format!(
             "The AttributeValue for a key attribute cannot contain an empty {} value. Key: {name}",
-            if attribute.kind == ScalarType::Binary { "binary" } else { "string" },
+            if attribute.kind == ScalarType::Binary {
+                "binary"
+            } else {
+                "string"
+            },
         ))),
         Some(length) if length > longest => Err(invalid(format!(
             "Size of the key {name} has exceeded the maximum size limit of {longest} bytes"
@@ -288,7 +292,10 @@ mod tests {
     fn item(pk: &str, sk: &str) -> Item {
         Item::from([
             ("pk".to_owned(), AttributeValue::S(pk.to_owned())),
-            ("sk".to_owned(), AttributeValue::N(Number::parse(sk).unwrap())),
+            (
+                "sk".to_owned(),
+                AttributeValue::N(Number::parse(sk).unwrap()),
+            ),
         ])
     }
 
@@ -302,8 +309,20 @@ mod tests {
         assert!(schema.key_of(&extra).is_ok());
         let mut missing = item("a", "1");
         missing.remove("sk");
-        assert!(schema.key_of(&missing).unwrap_err().message.contains("Missing the key sk"));
-        assert!(schema.key_of(&item("", "1")).unwrap_err().message.contains("empty string"));
+        assert!(
+            schema
+                .key_of(&missing)
+                .unwrap_err()
+                .message
+                .contains("Missing the key sk")
+        );
+        assert!(
+            schema
+                .key_of(&item("", "1"))
+                .unwrap_err()
+                .message
+                .contains("empty string")
+        );
     }
 
     #[test]

@@ -19,7 +19,8 @@ impl World {
 
     /// The stream of the table that was enabled last.
     pub(crate) fn latest_stream(&self, table: &str) -> Option<&Stream> {
-        self.streams.get(self.tables.get(table)?.latest_stream.as_ref()?)
+        self.streams
+            .get(self.tables.get(table)?.latest_stream.as_ref()?)
     }
 
     /// Gives the table a new stream, with a new ARN.
@@ -127,7 +128,11 @@ fn stream_label(time: Duration) -> String {
     let whole = DateTime::from_secs(seconds)
         .fmt(Format::DateTime)
         .unwrap_or_default();
-    format!("{}.{:03}", whole.trim_end_matches('Z'), time.subsec_millis())
+    format!(
+        "{}.{:03}",
+        whole.trim_end_matches('Z'),
+        time.subsec_millis()
+    )
 }
 
 #[cfg(test)]
@@ -136,6 +141,9 @@ mod tests {
 
     #[test]
     fn a_label_is_the_time_to_the_millisecond() {
-        assert_eq!(stream_label(Duration::from_millis(1_432_155_070_200)), "2015-05-20T20:51:10.200");
+        assert_eq!(
+            stream_label(Duration::from_millis(1_432_155_070_200)),
+            "2015-05-20T20:51:10.200"
+        );
     }
 }

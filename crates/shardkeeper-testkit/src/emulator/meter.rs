@@ -34,7 +34,10 @@ mod tests {
     fn a_second_admits_its_calls_and_the_next_second_starts_anew() {
         let mut meter = Meter::default();
         let mut admitted = |millis| meter.admits(Duration::from_millis(millis), Some(2));
-        assert_eq!([admitted(0), admitted(10), admitted(999)], [true, true, false]);
+        assert_eq!(
+            [admitted(0), admitted(10), admitted(999)],
+            [true, true, false]
+        );
         assert!(admitted(1000));
         assert!((0..100).all(|_| meter.admits(Duration::ZERO, None)));
     }

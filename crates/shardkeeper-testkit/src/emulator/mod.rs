@@ -170,13 +170,18 @@ impl Emulator {
     pub fn handle(&self, target: &str, body: &[u8]) -> Response {
         let mut state = self.state();
         if operations::is_known(target) {
-            *state.calls.entry(operation_of(target).to_owned()).or_insert(0) += 1;
+            *state
+                .calls
+                .entry(operation_of(target).to_owned())
+                .or_insert(0) += 1;
         }
         match operations::dispatch(&mut state.world, target, body) {
             Ok(answer) => state.respond(200, answer::CONTENT_TYPE, answer.0),
-            Err(error) => {
-                state.respond(error.status, answer::CONTENT_TYPE, Bytes::from(error.body()))
-            }
+            Err(error) => state.respond(
+                error.status,
+                answer::CONTENT_TYPE,
+                Bytes::from(error.body()),
+            ),
         }
     }
 
@@ -209,7 +214,11 @@ impl Emulator {
 
     /// The refusal of a call that could not even be read.
     pub(crate) fn refuse(&self, error: &error::ServiceError) -> Response {
-        self.state().respond(error.status, answer::CONTENT_TYPE, Bytes::from(error.body()))
+        self.state().respond(
+            error.status,
+            answer::CONTENT_TYPE,
+            Bytes::from(error.body()),
+        )
     }
 
     fn fate(&self, target: &str, body: &[u8]) -> Fate {
@@ -243,6 +252,10 @@ impl State {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the network has its own time, not a worker's"
+)]
 async fn travel(time: Duration) {
     if !time.is_zero() {
         tokio::time::sleep(time).await;

@@ -1,8 +1,9 @@
 //! The emulator over HTTP, for every SDK and for processes of their own.
 
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -11,12 +12,16 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response as HttpResponse;
 use bytes::Bytes;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use super::error::ServiceError;
 use super::{Emulator, Interrupted, Response};
 
 /// The largest request; the service's own limit is 16 MB, for batches.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
+
+/// How long connections may take to end once the server is to stop.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// The emulator could not be served.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +69,8 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// Serves until `shutdown` completes and the calls in flight are answered.
+    /// Serves until `shutdown` completes. Calls in flight are answered; those that a fault keeps
+    /// waiting are cut off.
     ///
     /// # Errors
     /// If the listener fails.
@@ -73,17 +79,50 @@ impl Server {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServerError> {
         let address = self.address;
-        let router = Router::new().fallback(answer).with_state(self.emulator);
-        axum::serve(self.listener, router)
-            .with_graceful_shutdown(shutdown)
-            .await
-            .map_err(|source| ServerError { address, source })
+        let stopping = CancellationToken::new();
+        let router = Router::new()
+            .fallback(answer)
+            .with_state((self.emulator, stopping.clone()));
+        let stop = stopping.clone();
+        let serving = axum::serve(self.listener, router).with_graceful_shutdown(async move {
+            shutdown.await;
+            stop.cancel();
+        });
+        tokio::select! {
+            biased;
+            served = serving.into_future() => served.map_err(|source| ServerError { address, source }),
+            () = grace_is_over(&stopping) => Ok(()),
+        }
     }
 }
 
-async fn answer(State(emulator): State<Emulator>, request: Request) -> HttpResponse {
+/// A connection that never says its request in full must not keep the server.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a server on a socket lives in real time"
+)]
+async fn grace_is_over(stopping: &CancellationToken) {
+    stopping.cancelled().await;
+    tokio::time::sleep(GRACE).await;
+}
+
+async fn answer(
+    State((emulator, stopping)): State<(Emulator, CancellationToken)>,
+    request: Request,
+) -> HttpResponse {
+    tokio::select! {
+        biased;
+        answer = answer_in_full(emulator, request) => answer,
+        () = stopping.cancelled() => interrupted(),
+    }
+}
+
+async fn answer_in_full(emulator: Emulator, request: Request) -> HttpResponse {
     let (head, body) = request.into_parts();
-    let target = head.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+    let target = head
+        .headers
+        .get("x-amz-target")
+        .and_then(|value| value.to_str().ok());
     let Some(target) = target.map(str::to_owned) else {
         return plain(
             StatusCode::NOT_FOUND,
@@ -91,7 +130,11 @@ async fn answer(State(emulator): State<Emulator>, request: Request) -> HttpRespo
         );
     };
     let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
-        let error = ServiceError::new(413, "RequestEntityTooLarge", "the request is larger than 16 MB");
+        let error = ServiceError::new(
+            413,
+            "RequestEntityTooLarge",
+            "the request is larger than 16 MB",
+        );
         return to_http(emulator.refuse(&error));
     };
     match emulator.call(&target, body).await {
@@ -106,7 +149,9 @@ fn to_http(response: Response) -> HttpResponse {
         StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in response.headers {
         if let Ok(value) = HeaderValue::try_from(value) {
-            answer.headers_mut().insert(HeaderName::from_static(name), value);
+            answer
+                .headers_mut()
+                .insert(HeaderName::from_static(name), value);
         }
     }
     answer

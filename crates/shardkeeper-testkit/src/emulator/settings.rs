@@ -4,8 +4,16 @@ use std::time::Duration;
 
 /// How the emulated service behaves. The defaults are the constants of the real service; where AWS
 /// states none, the doc comment says where the value comes from.
+///
+/// ```
+/// # use shardkeeper_testkit::emulator::EmulatorSettings;
+/// let settings = EmulatorSettings {
+///     initial_shards: 1,
+///     describe_stream_per_second: Some(10),
+///     ..EmulatorSettings::default()
+/// };
+/// ```
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct EmulatorSettings {
     /// The region in every ARN and record. Default: `us-east-1`.
     pub region: String,

@@ -5,7 +5,7 @@ pub(crate) mod record;
 pub(crate) mod sequence;
 pub(crate) mod shard;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use self::key_range::KeyRange;
@@ -15,8 +15,8 @@ use self::shard::Shard;
 use super::key::KeySchema;
 use super::settings::EmulatorSettings;
 
-/// The most roll-overs of one stream that one request catches up with; the next one goes on.
-const MAX_ROLLOVERS_AT_ONCE: usize = 10_000;
+/// The most that one request catches up with in one stream; the next one goes on.
+const MAX_EVENTS_AT_ONCE: usize = 10_000;
 
 /// Shards are not followed faster than this, whatever the settings say.
 const MIN_ROLLOVER: Duration = Duration::from_millis(100);
@@ -40,6 +40,8 @@ pub(crate) struct Stream {
     pub(crate) shards: BTreeMap<String, Shard>,
     /// The open shards by the first position they own.
     open: BTreeMap<u64, String>,
+    /// When to look at which shard: it is to be followed, or to be forgotten.
+    agenda: BTreeSet<(Duration, String)>,
     counter: SequenceCounter,
 }
 
@@ -80,10 +82,13 @@ impl Stream {
             key_schema: new.key_schema,
             view: new.view,
             requested: nature.now,
-            enabled_from: nature.now.saturating_add(nature.settings.stream_enable_delay),
+            enabled_from: nature
+                .now
+                .saturating_add(nature.settings.stream_enable_delay),
             disabled: None,
             shards: BTreeMap::new(),
             open: BTreeMap::new(),
+            agenda: BTreeSet::new(),
             counter: SequenceCounter::new(),
         };
         stream.counter.leap(nature.dice);
@@ -137,11 +142,14 @@ impl Stream {
         at: Duration,
         nature: &mut Nature<'_>,
     ) -> Vec<String> {
-        let Some(parent) = self.shards.get_mut(shard).filter(|shard| shard.closed.is_none()) else {
+        let open = |shard: &&mut Shard| shard.closed.is_none();
+        let Some(parent) = self.shards.get_mut(shard).filter(open) else {
             return Vec::new();
         };
         parent.close(at);
         let range = parent.range;
+        let gone = at.saturating_add(nature.settings.retention);
+        self.agenda.insert((gone, shard.to_owned()));
         self.open.remove(&range.first);
         self.counter.leap(nature.dice);
         range
@@ -163,6 +171,8 @@ impl Stream {
         for id in std::mem::take(&mut self.open).into_values() {
             if let Some(shard) = self.shards.get_mut(&id) {
                 shard.close(now);
+                self.agenda
+                    .insert((now.saturating_add(settings.retention), id));
             }
         }
     }
@@ -174,38 +184,41 @@ impl Stream {
 
     /// Does what has become due: follows shards that are old enough, forgets closed ones that aged out.
     pub(crate) fn advance(&mut self, nature: &mut Nature<'_>) {
-        // Generations that would have aged out by now leave no trace, so they are not played.
-        let oldest = nature.now.saturating_sub(nature.settings.retention);
-        for _ in 0..MAX_ROLLOVERS_AT_ONCE {
-            let due = self
-                .open
-                .values()
-                .filter_map(|id| Some((self.shards.get(id)?.rolls_over?, id)))
-                .min()
-                .filter(|(due, _)| *due <= nature.now)
-                .map(|(due, id)| (due, id.clone()));
-            let Some((due, id)) = due else { break };
-            self.follow(&id, 1, due.max(oldest), nature);
-        }
         let retention = nature.settings.retention;
-        let aged_out = |shard: &Shard| {
-            shard.closed.is_some_and(|closed| closed.at.saturating_add(retention) <= nature.now)
-        };
-        self.shards.retain(|_, shard| !aged_out(shard));
+        // Generations that would have aged out by now leave no trace, so they are not played.
+        let oldest = nature.now.saturating_sub(retention);
+        for _ in 0..MAX_EVENTS_AT_ONCE {
+            if self.agenda.first().is_none_or(|(due, _)| *due > nature.now) {
+                break;
+            }
+            let Some((due, id)) = self.agenda.pop_first() else {
+                break;
+            };
+            // The entry may be older than the shard's state: it was split, or forgotten.
+            let Some(shard) = self.shards.get(&id) else {
+                continue;
+            };
+            match shard
+                .closed
+                .map(|closed| closed.at.saturating_add(retention))
+            {
+                Some(gone) if gone <= nature.now => drop(self.shards.remove(&id)),
+                Some(gone) => drop(self.agenda.insert((gone, id))),
+                None => drop(self.follow(&id, 1, due.max(oldest), nature)),
+            }
+        }
     }
 
     /// When `advance` will next have something to do.
     pub(crate) fn next_due(&self, retention: Duration) -> Option<Duration> {
-        let shards = self.shards.values().filter_map(|shard| match shard.closed {
-            Some(closed) => Some(closed.at.saturating_add(retention)),
-            None => shard.rolls_over,
-        });
-        shards.chain(self.gone_from(retention)).min()
+        let next = self.agenda.first().map(|(due, _)| *due);
+        next.into_iter().chain(self.gone_from(retention)).min()
     }
 
     /// When the stream itself leaves the account.
     pub(crate) fn gone_from(&self, retention: Duration) -> Option<Duration> {
-        self.disabled.map(|disabled| disabled.at.saturating_add(retention))
+        self.disabled
+            .map(|disabled| disabled.at.saturating_add(retention))
     }
 
     fn open_shard(
@@ -217,16 +230,21 @@ impl Stream {
     ) -> String {
         // Ids of one lineage sort by age, as the service's do, also when the clock stands still.
         let after = parent.as_ref().and_then(|parent| self.shards.get(parent));
-        let stamp = at.as_millis().max(after.map_or(0, |parent| parent.stamp + 1));
+        let stamp = at
+            .as_millis()
+            .max(after.map_or(0, |parent| parent.stamp + 1));
         let id = self.fresh_id(stamp, nature.dice);
         let starting = self.counter.next(nature.dice);
         let mut shard = Shard::new(id.clone(), range, at, starting);
         shard.parent = parent;
         shard.stamp = stamp;
-        shard.rolls_over = nature.settings.rollover_after.map(|after| {
+        if let Some(after) = nature.settings.rollover_after {
             let spread = nature.settings.rollover_spread.mul_f64(nature.dice.f64());
-            at.saturating_add(after.max(MIN_ROLLOVER)).saturating_add(spread)
-        });
+            let due = at
+                .saturating_add(after.max(MIN_ROLLOVER))
+                .saturating_add(spread);
+            self.agenda.insert((due, id.clone()));
+        }
         self.open.insert(range.first, id.clone());
         self.shards.insert(id.clone(), shard);
         id

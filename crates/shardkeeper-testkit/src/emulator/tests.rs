@@ -1,5 +1,6 @@
 //! The emulator as its users see it: through the AWS SDK, on paused time.
 
+mod chaos;
 mod determinism;
 mod faults;
 mod images;
@@ -54,7 +55,9 @@ impl Scene {
     }
 
     fn arn(&self) -> String {
-        self.emulator.stream_arn(TABLE).expect("the table has a stream")
+        self.emulator
+            .stream_arn(TABLE)
+            .expect("the table has a stream")
     }
 
     async fn put(&self, key: &str, value: &str) {
@@ -79,8 +82,16 @@ impl Scene {
     }
 
     async fn describe(&self) -> StreamDescription {
-        let answer = self.streams.describe_stream().stream_arn(self.arn()).send().await;
-        answer.expect("describe").stream_description.expect("a description")
+        let answer = self
+            .streams
+            .describe_stream()
+            .stream_arn(self.arn())
+            .send()
+            .await;
+        answer
+            .expect("describe")
+            .stream_description
+            .expect("a description")
     }
 
     async fn iterator(&self, shard: &str, kind: ShardIteratorType) -> String {
@@ -92,11 +103,19 @@ impl Scene {
             .shard_iterator_type(kind)
             .send()
             .await;
-        answer.expect("iterator").shard_iterator.expect("an iterator")
+        answer
+            .expect("iterator")
+            .shard_iterator
+            .expect("an iterator")
     }
 
     async fn records(&self, iterator: &str) -> GetRecordsOutput {
-        let answer = self.streams.get_records().shard_iterator(iterator).send().await;
+        let answer = self
+            .streams
+            .get_records()
+            .shard_iterator(iterator)
+            .send()
+            .await;
         answer.expect("records")
     }
 
@@ -123,7 +142,11 @@ impl Scene {
 
     fn open_shards(&self) -> Vec<String> {
         let shards = self.emulator.shards(TABLE).expect("shards");
-        shards.into_iter().filter(|shard| shard.open).map(|shard| shard.id).collect()
+        shards
+            .into_iter()
+            .filter(|shard| shard.open)
+            .map(|shard| shard.id)
+            .collect()
     }
 
     fn only_open_shard(&self) -> String {
@@ -174,11 +197,17 @@ fn enabled(view: StreamViewType) -> StreamSpecification {
 
 fn sequence(record: &Record) -> u128 {
     let data = record.dynamodb().expect("data");
-    data.sequence_number().expect("a number").parse().expect("digits")
+    data.sequence_number()
+        .expect("a number")
+        .parse()
+        .expect("digits")
 }
 
 fn key(record: &Record) -> String {
-    let keys = record.dynamodb().and_then(|data| data.keys()).expect("keys");
+    let keys = record
+        .dynamodb()
+        .and_then(|data| data.keys())
+        .expect("keys");
     keys["pk"].as_s().expect("a string").clone()
 }
 

@@ -81,13 +81,19 @@ impl World {
         for stream in self.streams.values_mut() {
             stream.advance(&mut nature);
         }
-        self.streams
-            .retain(|_, stream| stream.gone_from(retention).is_none_or(|gone| gone > self.now));
+        self.streams.retain(|_, stream| {
+            stream
+                .gone_from(retention)
+                .is_none_or(|gone| gone > self.now)
+        });
         for table in self.tables.values_mut() {
             let known = |arn: &String| self.streams.contains_key(arn);
             table.latest_stream = table.latest_stream.take().filter(known);
         }
-        let due = self.streams.values().filter_map(|stream| stream.next_due(retention));
+        let due = self
+            .streams
+            .values()
+            .filter_map(|stream| stream.next_due(retention));
         self.next_due = due.min().unwrap_or(Duration::MAX);
     }
 

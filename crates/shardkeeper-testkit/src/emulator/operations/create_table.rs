@@ -36,7 +36,9 @@ pub(super) fn handle(world: &mut World, request: &Request) -> Result<Answer, Ser
     let provisioned = capacity(request)?;
     let stream = stream_specification::read(request)?;
     if world.tables.contains_key(&name) {
-        return Err(ServiceError::resource_in_use(format!("Table already exists: {name}")));
+        return Err(ServiceError::resource_in_use(format!(
+            "Table already exists: {name}"
+        )));
     }
     if world.tables.len() >= MAX_TABLES {
         return Err(ServiceError::new(
@@ -71,7 +73,10 @@ pub(super) fn handle(world: &mut World, request: &Request) -> Result<Answer, Ser
     if let Some(stream_specification::Wish::Enable(view)) = stream {
         world.enable_stream(&name, view);
     }
-    let description = world.tables.get(&name).map(|table| world.table_description(table));
+    let description = world
+        .tables
+        .get(&name)
+        .map(|table| world.table_description(table));
     Ok(json!({ "TableDescription": description }).into())
 }
 
@@ -94,7 +99,9 @@ fn key_schema(request: &Request) -> Result<KeySchema, ServiceError> {
         attributes.push(key_attribute(element, expected, &types)?);
     }
     if request.array("KeySchema")?.len() > attributes.len() {
-        return Err(invalid("Too many KeySchema elements: there are at most two"));
+        return Err(invalid(
+            "Too many KeySchema elements: there are at most two",
+        ));
     }
     if types.len() != attributes.len() {
         return Err(invalid(
@@ -103,12 +110,16 @@ fn key_schema(request: &Request) -> Result<KeySchema, ServiceError> {
         ));
     }
     let mut attributes = attributes.into_iter();
-    let hash = attributes
-        .next()
-        .ok_or_else(|| invalid("No Hash Key specified in schema. All Dynamo DB tables must have exactly one hash key"))?;
+    let hash = attributes.next().ok_or_else(|| {
+        invalid(
+            "No Hash Key specified in schema. All Dynamo DB tables must have exactly one hash key",
+        )
+    })?;
     let range = attributes.next();
     if range.as_ref().is_some_and(|range| range.name == hash.name) {
-        return Err(invalid("Both the Hash Key and the Range Key element in the KeySchema have the same name"));
+        return Err(invalid(
+            "Both the Hash Key and the Range Key element in the KeySchema have the same name",
+        ));
     }
     Ok(KeySchema { hash, range })
 }
@@ -149,7 +160,10 @@ pub(super) fn capacity(request: &Request) -> Result<Option<(i64, i64)>, ServiceE
                 Some(units) if units >= 1 => Ok(units),
                 _ => Err(invalid("capacity units must be at least 1")),
             };
-            Ok(Some((units("ReadCapacityUnits")?, units("WriteCapacityUnits")?)))
+            Ok(Some((
+                units("ReadCapacityUnits")?,
+                units("WriteCapacityUnits")?,
+            )))
         }
         (None | Some("PROVISIONED"), None) => Err(invalid(
             "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is \

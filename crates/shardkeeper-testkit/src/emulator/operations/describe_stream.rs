@@ -36,7 +36,9 @@ pub(super) fn handle(world: &mut World, request: &Request) -> Result<Answer, Ser
     let wanted = |shard: &&Shard| {
         status != "ENABLING"
             && is_visible(shard, &settings, now)
-            && parent.as_ref().is_none_or(|parent| shard.parent.as_ref() == Some(parent))
+            && parent
+                .as_ref()
+                .is_none_or(|parent| shard.parent.as_ref() == Some(parent))
     };
     // An unknown start is after everything: the service answers an empty list.
     let known = start.is_none_or(|start| stream.shards.contains_key(start));
@@ -46,7 +48,10 @@ pub(super) fn handle(world: &mut World, request: &Request) -> Result<Answer, Ser
         .filter(wanted)
         .filter(|shard| known && start.is_none_or(|start| shard.id.as_str() > start));
     let page: Vec<&Shard> = rest.by_ref().take(limit).collect();
-    let shards: Vec<Value> = page.iter().map(|shard| shard_json(shard, &settings, now)).collect();
+    let shards: Vec<Value> = page
+        .iter()
+        .map(|shard| shard_json(shard, &settings, now))
+        .collect();
     let mut description = json!({
         "StreamArn": stream.arn,
         "StreamLabel": stream.label,
@@ -70,7 +75,9 @@ fn shard_filter(request: &Request) -> Result<Option<String>, ServiceError> {
     };
     allow_only(&filter, &["Type", "ShardId"])?;
     match filter.string("Type")? {
-        "CHILD_SHARDS" => Ok(Some(stream_request::shard_id(&filter, "ShardId")?.to_owned())),
+        "CHILD_SHARDS" => Ok(Some(
+            stream_request::shard_id(&filter, "ShardId")?.to_owned(),
+        )),
         other => Err(ServiceError::constraint(
             "shardFilter.type",
             other,
@@ -85,9 +92,8 @@ fn is_visible(shard: &Shard, settings: &EmulatorSettings, now: Duration) -> bool
 
 fn shard_json(shard: &Shard, settings: &EmulatorSettings, now: Duration) -> Value {
     let mut range = json!({ "StartingSequenceNumber": shard.starting.to_string() });
-    let shown = |closed_at: Duration| {
-        closed_at.saturating_add(settings.ending_visibility_lag) <= now
-    };
+    let shown =
+        |closed_at: Duration| closed_at.saturating_add(settings.ending_visibility_lag) <= now;
     if let Some(closed) = shard.closed.filter(|closed| shown(closed.at)) {
         range["EndingSequenceNumber"] = json!(closed.ending.to_string());
     }

@@ -41,7 +41,10 @@ pub(super) fn handle(world: &mut World, request: &Request) -> Result<Answer, Ser
         ));
     }
     shard.trim_before(horizon);
-    if shard.trimmed.is_some_and(|trimmed| iterator.position <= trimmed) {
+    if shard
+        .trimmed
+        .is_some_and(|trimmed| iterator.position <= trimmed)
+    {
         return Err(ServiceError::trimmed_data_access());
     }
     let page = shard.read(iterator.position, limit, page_bytes);

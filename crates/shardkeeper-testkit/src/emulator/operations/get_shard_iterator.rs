@@ -83,7 +83,11 @@ fn start(request: &Request, now: Duration) -> Result<Start, ServiceError> {
             "ShardIteratorType AT_TIMESTAMP requires Timestamp",
         )),
         (
-            "TRIM_HORIZON" | "LATEST" | "AT_SEQUENCE_NUMBER" | "AFTER_SEQUENCE_NUMBER" | "AT_TIMESTAMP",
+            "TRIM_HORIZON"
+            | "LATEST"
+            | "AT_SEQUENCE_NUMBER"
+            | "AFTER_SEQUENCE_NUMBER"
+            | "AT_TIMESTAMP",
             ..,
         ) => Err(ServiceError::validation(format!(
             "ShardIteratorType {kind} must not be given with this combination of SequenceNumber \

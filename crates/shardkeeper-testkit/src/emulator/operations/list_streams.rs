@@ -17,7 +17,10 @@ const MAX_PAGE: usize = 100;
 pub(super) fn handle(world: &mut World, request: &Request) -> Result<Answer, ServiceError> {
     allow_only(request, &["TableName", "ExclusiveStartStreamArn", "Limit"])?;
     let limit = page_limit(request, MAX_PAGE)?.min(world.settings.list_page_streams.max(1));
-    let table = request.optional_string("TableName")?.map(table_name).transpose()?;
+    let table = request
+        .optional_string("TableName")?
+        .map(table_name)
+        .transpose()?;
     let start = request.optional_string("ExclusiveStartStreamArn")?;
     if let Some(arn) = start {
         stream_request::check_arn("exclusiveStartStreamArn", arn)?;
@@ -53,11 +56,20 @@ pub(super) fn handle(world: &mut World, request: &Request) -> Result<Answer, Ser
     Ok(answer.into())
 }
 
-fn newest_first<'a>(world: &'a World, table: Option<&str>) -> Result<Vec<&'a Stream>, ServiceError> {
+fn newest_first<'a>(
+    world: &'a World,
+    table: Option<&str>,
+) -> Result<Vec<&'a Stream>, ServiceError> {
     let wanted = |stream: &&Stream| table.is_none_or(|table| stream.table == table);
     let mut streams: Vec<&Stream> = world.streams.values().filter(wanted).collect();
     // Streams of one time, as tests on a standing clock make them: the later label is the newer.
-    streams.sort_by_key(|stream| (Reverse(stream.requested), Reverse(&stream.label), &stream.table));
+    streams.sort_by_key(|stream| {
+        (
+            Reverse(stream.requested),
+            Reverse(&stream.label),
+            &stream.table,
+        )
+    });
     match table {
         Some(table) if streams.is_empty() && !world.tables.contains_key(table) => {
             Err(ServiceError::resource_not_found(format!(

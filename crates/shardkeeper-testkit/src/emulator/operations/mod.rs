@@ -120,6 +120,8 @@ fn page_limit(request: &Request, most: usize) -> Result<usize, ServiceError> {
     match usize::try_from(limit) {
         Ok(0) | Err(_) => Err(refuse("Member must have value greater than or equal to 1")),
         Ok(within) if within <= most => Ok(within),
-        Ok(_) => Err(refuse(&format!("Member must have value less than or equal to {most}"))),
+        Ok(_) => Err(refuse(&format!(
+            "Member must have value less than or equal to {most}"
+        ))),
     }
 }

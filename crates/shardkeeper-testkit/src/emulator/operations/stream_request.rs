@@ -36,7 +36,9 @@ pub(super) fn stream_named<'a>(
 /// Refuses what cannot be the ARN of a stream.
 pub(super) fn check_arn(member: &str, arn: &str) -> Result<(), ServiceError> {
     check_length(member, arn, &ARN_LENGTH)?;
-    let resource = arn.strip_prefix("arn:").and_then(|arn| arn.split_once(":table/"));
+    let resource = arn
+        .strip_prefix("arn:")
+        .and_then(|arn| arn.split_once(":table/"));
     match resource.and_then(|(_, resource)| resource.split_once("/stream/")) {
         Some((table, label)) if !table.is_empty() && !label.is_empty() => Ok(()),
         _ => Err(ServiceError::validation("Invalid StreamArn")),
@@ -68,7 +70,9 @@ fn check_length(
 ) -> Result<(), ServiceError> {
     let rule = match value.len() {
         length if allowed.contains(&length) => return Ok(()),
-        length if length < *allowed.start() => format!("greater than or equal to {}", allowed.start()),
+        length if length < *allowed.start() => {
+            format!("greater than or equal to {}", allowed.start())
+        }
         _ => format!("less than or equal to {}", allowed.end()),
     };
     Err(ServiceError::constraint(

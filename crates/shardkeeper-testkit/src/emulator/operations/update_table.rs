@@ -60,6 +60,9 @@ pub(super) fn handle(world: &mut World, request: &Request) -> Result<Answer, Ser
         definition.deletion_protection = protection.unwrap_or(definition.deletion_protection);
         definition.provisioned = provisioned.unwrap_or(definition.provisioned);
     }
-    let description = world.tables.get(&name).map(|table| world.table_description(table));
+    let description = world
+        .tables
+        .get(&name)
+        .map(|table| world.table_description(table));
     Ok(json!({ "TableDescription": description }).into())
 }

@@ -26,8 +26,12 @@ pub(super) fn handle(world: &mut World, request: &Request) -> Result<Answer, Ser
     if let Some(table) = world.tables.get_mut(&name) {
         let current = &mut table.definition.ttl_attribute;
         match (enable, current.as_deref()) {
-            (true, Some(_)) => return Err(ServiceError::validation("TimeToLive is already enabled")),
-            (false, None) => return Err(ServiceError::validation("TimeToLive is already disabled")),
+            (true, Some(_)) => {
+                return Err(ServiceError::validation("TimeToLive is already enabled"));
+            }
+            (false, None) => {
+                return Err(ServiceError::validation("TimeToLive is already disabled"));
+            }
             (true, None) => *current = Some(attribute.to_owned()),
             (false, Some(known)) if known == attribute => *current = None,
             (false, Some(known)) => {

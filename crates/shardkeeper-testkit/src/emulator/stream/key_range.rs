@@ -35,11 +35,19 @@ mod tests {
 
     #[test]
     fn the_parts_cover_the_range_without_gap_or_overlap() {
-        for (range, parts) in [(KeyRange::ALL, 1), (KeyRange::ALL, 7), (KeyRange { first: 5, last: 6 }, 9)] {
+        for (range, parts) in [
+            (KeyRange::ALL, 1),
+            (KeyRange::ALL, 7),
+            (KeyRange { first: 5, last: 6 }, 9),
+        ] {
             let split = range.split(parts);
             assert_eq!(split.first().map(|part| part.first), Some(range.first));
             assert_eq!(split.last().map(|part| part.last), Some(range.last));
-            assert!(split.windows(2).all(|pair| pair[0].last + 1 == pair[1].first));
+            assert!(
+                split
+                    .windows(2)
+                    .all(|pair| pair[0].last + 1 == pair[1].first)
+            );
             assert!(split.iter().all(|part| part.first <= part.last));
         }
         assert_eq!(KeyRange { first: 5, last: 6 }.split(9).len(), 2);

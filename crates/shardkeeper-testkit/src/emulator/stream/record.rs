@@ -87,7 +87,10 @@ impl StoredRecord {
         let size = item_size(change.keys) + new.map_or(0, item_size) + old.map_or(0, item_size);
         let mut data = Map::new();
         // The service rounds down to the second.
-        data.insert("ApproximateCreationDateTime".to_owned(), json!(written.as_secs()));
+        data.insert(
+            "ApproximateCreationDateTime".to_owned(),
+            json!(written.as_secs()),
+        );
         data.insert("Keys".to_owned(), item_to_json(change.keys));
         if let Some(new) = new {
             data.insert("NewImage".to_owned(), item_to_json(new));

@@ -93,7 +93,12 @@ mod tests {
         assert!(!texts.is_sorted(), "as text the order must be wrong");
         assert_eq!(texts.first().map(String::len), Some(21));
         assert_eq!(texts.last().map(String::len), Some(27));
-        assert!(texts.iter().zip(&numbers).all(|(text, number)| Sequence::parse(text) == Some(*number)));
+        assert!(
+            texts
+                .iter()
+                .zip(&numbers)
+                .all(|(text, number)| Sequence::parse(text) == Some(*number))
+        );
     }
 
     #[test]

@@ -17,8 +17,6 @@ pub(crate) struct Shard {
     pub(crate) created: Duration,
     /// The milliseconds in its id.
     pub(crate) stamp: u128,
-    /// When it is to be followed by a child, while it is open.
-    pub(crate) rolls_over: Option<Duration>,
     /// Belongs to no record: reading from it is reading from the beginning.
     pub(crate) starting: Sequence,
     pub(crate) closed: Option<Closed>,
@@ -54,7 +52,6 @@ impl Shard {
             range,
             created,
             stamp: created.as_millis(),
-            rolls_over: None,
             starting,
             closed: None,
             trimmed: None,
@@ -78,7 +75,6 @@ impl Shard {
         let last = self.records.back().map(|record| record.sequence);
         let ending = last.or(self.trimmed).unwrap_or(self.starting);
         self.closed = Some(Closed { at, ending });
-        self.rolls_over = None;
     }
 
     /// Removes the records written before `horizon`.

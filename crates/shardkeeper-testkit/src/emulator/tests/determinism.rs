@@ -9,25 +9,33 @@ fn run(seed: u64) -> Vec<u8> {
     let now = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(ORIGIN.as_secs()));
     let clock = {
         let now = std::sync::Arc::clone(&now);
-        std::sync::Arc::new(move || Duration::from_secs(now.load(std::sync::atomic::Ordering::Relaxed)))
+        std::sync::Arc::new(move || {
+            Duration::from_secs(now.load(std::sync::atomic::Ordering::Relaxed))
+        })
     };
     let emulator = Emulator::builder().seed(seed).clock(clock).build();
     let mut bytes = Vec::new();
     let mut call = |operation: &str, body: serde_json::Value| {
-        let target = format!("{}.{operation}", super::super::operations::service_of(operation));
+        let target = format!(
+            "{}.{operation}",
+            super::super::operations::service_of(operation)
+        );
         let response = emulator.handle(&target, body.to_string().as_bytes());
         assert_eq!(response.status, 200, "{operation}");
         bytes.extend_from_slice(format!("{:?}", response.headers).as_bytes());
         bytes.extend_from_slice(&response.body);
         serde_json::from_slice::<serde_json::Value>(&response.body).unwrap()
     };
-    call("CreateTable", json!({
-        "TableName": TABLE,
-        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
-        "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
-        "BillingMode": "PAY_PER_REQUEST",
-        "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
-    }));
+    call(
+        "CreateTable",
+        json!({
+            "TableName": TABLE,
+            "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+            "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+            "BillingMode": "PAY_PER_REQUEST",
+            "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        }),
+    );
     for n in 0..60 {
         let item = json!({"pk": {"S": format!("k{}", n % 7)}, "n": {"N": n.to_string()}});
         call("PutItem", json!({"TableName": TABLE, "Item": item}));

@@ -18,8 +18,18 @@ async fn write_all(scene: &Scene) -> Vec<Record> {
 async fn a_record_is_written_only_when_something_changed() {
     let scene = Scene::new(one_shard()).await;
     let records = write_all(&scene).await;
-    let names: Vec<&OperationType> = records.iter().filter_map(|record| record.event_name()).collect();
-    assert_eq!(names, [&OperationType::Insert, &OperationType::Modify, &OperationType::Remove]);
+    let names: Vec<&OperationType> = records
+        .iter()
+        .filter_map(|record| record.event_name())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            &OperationType::Insert,
+            &OperationType::Modify,
+            &OperationType::Remove
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -41,8 +51,14 @@ async fn each_view_type_has_its_images() {
         let old: Vec<Option<String>> = records.iter().map(old_value).collect();
         assert_eq!((new, old), expected, "{view}");
         assert!(records.iter().all(|record| key(record) == "k"));
-        let stated = records.iter().map(|record| record.dynamodb().unwrap().stream_view_type().unwrap());
-        assert!(stated.into_iter().all(|stated| stated.as_str() == view.as_str()));
+        let stated = records
+            .iter()
+            .map(|record| record.dynamodb().unwrap().stream_view_type().unwrap());
+        assert!(
+            stated
+                .into_iter()
+                .all(|stated| stated.as_str() == view.as_str())
+        );
     }
 }
 
@@ -57,27 +73,46 @@ async fn a_record_says_where_and_when_it_comes_from() {
     assert_eq!(first.event_version(), Some("1.1"));
     let data = first.dynamodb().unwrap();
     let time = data.approximate_creation_date_time().unwrap();
-    assert_eq!(time.secs(), ORIGIN.as_secs().cast_signed() + 1, "rounded down to the second");
+    assert_eq!(
+        time.secs(),
+        ORIGIN.as_secs().cast_signed() + 1,
+        "rounded down to the second"
+    );
     assert_eq!(time.subsec_nanos(), 0);
     // Keys, then the new image: pk, k, pk, k, v, a.
     assert_eq!(data.size_bytes(), Some(3 + 3 + 2));
-    let ids: std::collections::BTreeSet<&str> = records.iter().filter_map(Record::event_id).collect();
+    let ids: std::collections::BTreeSet<&str> =
+        records.iter().filter_map(Record::event_id).collect();
     assert_eq!(ids.len(), records.len());
-    assert!(records.iter().all(|record| record.user_identity().is_none()));
+    assert!(
+        records
+            .iter()
+            .all(|record| record.user_identity().is_none())
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_deletion_by_time_to_live_carries_the_identity_of_the_service() {
     let scene = Scene::new(one_shard()).await;
-    assert!(scene.emulator.expire_ttl(TABLE).is_err(), "no time to live yet");
+    assert!(
+        scene.emulator.expire_ttl(TABLE).is_err(),
+        "no time to live yet"
+    );
     let specification = aws_sdk_dynamodb::types::TimeToLiveSpecification::builder()
         .attribute_name("expires")
         .enabled(true)
         .build()
         .unwrap();
     let request = scene.tables.update_time_to_live().table_name(TABLE);
-    request.time_to_live_specification(specification).send().await.unwrap();
-    for (key, expires) in [("past", ORIGIN.as_secs() - 1), ("future", ORIGIN.as_secs() + 100)] {
+    request
+        .time_to_live_specification(specification)
+        .send()
+        .await
+        .unwrap();
+    for (key, expires) in [
+        ("past", ORIGIN.as_secs() - 1),
+        ("future", ORIGIN.as_secs() + 100),
+    ] {
         scene
             .tables
             .put_item()
@@ -91,7 +126,10 @@ async fn a_deletion_by_time_to_live_carries_the_identity_of_the_service() {
     assert_eq!(scene.emulator.expire_ttl(TABLE), Ok(1));
     let (records, _) = scene.drain_shard(&scene.only_open_shard()).await;
     let last = records.last().unwrap();
-    assert_eq!((last.event_name(), key(last).as_str()), (Some(&OperationType::Remove), "past"));
+    assert_eq!(
+        (last.event_name(), key(last).as_str()),
+        (Some(&OperationType::Remove), "past")
+    );
     let identity = last.user_identity().unwrap();
     assert_eq!(identity.r#type(), Some("Service"));
     assert_eq!(identity.principal_id(), Some("dynamodb.amazonaws.com"));

@@ -8,7 +8,12 @@ use aws_sdk_dynamodbstreams::types::StreamStatus;
 use super::*;
 
 async fn switch(scene: &Scene, view: Option<StreamViewType>) -> Result<(), Option<String>> {
-    let off = || StreamSpecification::builder().stream_enabled(false).build().expect("complete");
+    let off = || {
+        StreamSpecification::builder()
+            .stream_enabled(false)
+            .build()
+            .expect("complete")
+    };
     let specification = view.map_or_else(off, enabled);
     let request = scene.tables.update_table().table_name(TABLE);
     match request.stream_specification(specification).send().await {
@@ -23,29 +28,64 @@ async fn a_stream_switched_off_stays_readable_and_a_new_one_has_a_new_arn() {
     let old = scene.arn();
     let validation = || Err(Some("ValidationException".to_owned()));
     scene.put("k", "a").await;
-    assert_eq!(switch(&scene, Some(StreamViewType::KeysOnly)).await, validation());
+    assert_eq!(
+        switch(&scene, Some(StreamViewType::KeysOnly)).await,
+        validation()
+    );
     switch(&scene, None).await.unwrap();
     assert_eq!(switch(&scene, None).await, validation());
     scene.put("k", "unseen").await;
     let description = scene.describe().await;
     assert_eq!(description.stream_status(), Some(&StreamStatus::Disabled));
     let shard = description.shards()[0].clone();
-    assert!(shard.sequence_number_range().unwrap().ending_sequence_number().is_some());
+    assert!(
+        shard
+            .sequence_number_range()
+            .unwrap()
+            .ending_sequence_number()
+            .is_some()
+    );
     let (records, ended) = scene.drain_shard(shard.shard_id().unwrap()).await;
     assert_eq!((records.len(), ended), (1, true));
 
-    switch(&scene, Some(StreamViewType::NewImage)).await.unwrap();
+    switch(&scene, Some(StreamViewType::NewImage))
+        .await
+        .unwrap();
     let new = scene.arn();
     assert_ne!(old, new, "although no time has passed");
-    let table = scene.tables.describe_table().table_name(TABLE).send().await.unwrap().table.unwrap();
+    let table = scene
+        .tables
+        .describe_table()
+        .table_name(TABLE)
+        .send()
+        .await
+        .unwrap()
+        .table
+        .unwrap();
     assert_eq!(table.latest_stream_arn(), Some(new.as_str()));
     assert!(new.ends_with(table.latest_stream_label().unwrap()));
-    let listed = scene.streams.list_streams().table_name(TABLE).send().await.unwrap();
-    let arns: Vec<&str> = listed.streams().iter().filter_map(|stream| stream.stream_arn()).collect();
+    let listed = scene
+        .streams
+        .list_streams()
+        .table_name(TABLE)
+        .send()
+        .await
+        .unwrap();
+    let arns: Vec<&str> = listed
+        .streams()
+        .iter()
+        .filter_map(|stream| stream.stream_arn())
+        .collect();
     assert_eq!(arns, [new.as_str(), old.as_str()], "newest first");
 
     tokio::time::advance(Duration::from_secs(24 * 3600)).await;
-    let gone = scene.streams.describe_stream().stream_arn(old).send().await.unwrap_err();
+    let gone = scene
+        .streams
+        .describe_stream()
+        .stream_arn(old)
+        .send()
+        .await
+        .unwrap_err();
     assert!(gone.into_service_error().is_resource_not_found_exception());
 }
 
@@ -73,12 +113,30 @@ async fn a_stream_is_enabling_and_disabling_for_a_while() {
 async fn the_stream_of_a_deleted_table_outlives_it_by_a_day() {
     let scene = Scene::new(one_shard()).await;
     let old = scene.arn();
-    scene.tables.delete_table().table_name(TABLE).send().await.unwrap();
+    scene
+        .tables
+        .delete_table()
+        .table_name(TABLE)
+        .send()
+        .await
+        .unwrap();
     create_table(&scene.tables, TABLE, Some(StreamViewType::KeysOnly)).await;
-    let described = scene.streams.describe_stream().stream_arn(&old).send().await.unwrap();
+    let described = scene
+        .streams
+        .describe_stream()
+        .stream_arn(&old)
+        .send()
+        .await
+        .unwrap();
     let status = described.stream_description.unwrap().stream_status;
     assert_eq!(status, Some(StreamStatus::Disabled));
-    let listed = scene.streams.list_streams().table_name(TABLE).send().await.unwrap();
+    let listed = scene
+        .streams
+        .list_streams()
+        .table_name(TABLE)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(listed.streams().len(), 2);
 }
 
@@ -95,7 +153,13 @@ async fn streams_are_listed_in_pages() {
     let mut start = None;
     let mut pages = Vec::new();
     loop {
-        let page = scene.streams.list_streams().set_exclusive_start_stream_arn(start).send().await.unwrap();
+        let page = scene
+            .streams
+            .list_streams()
+            .set_exclusive_start_stream_arn(start)
+            .send()
+            .await
+            .unwrap();
         pages.push(page.streams().len());
         start = page.last_evaluated_stream_arn;
         if start.is_none() {

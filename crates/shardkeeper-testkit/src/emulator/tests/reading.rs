@@ -8,7 +8,11 @@ use aws_sdk_dynamodbstreams::types::ShardIteratorType;
 
 use super::*;
 
-async fn values_from(scene: &Scene, kind: ShardIteratorType, sequence: Option<&str>) -> Vec<String> {
+async fn values_from(
+    scene: &Scene,
+    kind: ShardIteratorType,
+    sequence: Option<&str>,
+) -> Vec<String> {
     let answer = scene
         .streams
         .get_shard_iterator()
@@ -53,11 +57,19 @@ async fn an_iterator_starts_at_after_before_or_behind_a_record() {
     assert_eq!(at, ["b", "c"]);
     let after = values_from(&scene, ShardIteratorType::AfterSequenceNumber, Some(second)).await;
     assert_eq!(after, ["c"]);
-    assert_eq!(values_from(&scene, ShardIteratorType::TrimHorizon, None).await, ["a", "b", "c"]);
-    let latest = scene.iterator(&scene.only_open_shard(), ShardIteratorType::Latest).await;
+    assert_eq!(
+        values_from(&scene, ShardIteratorType::TrimHorizon, None).await,
+        ["a", "b", "c"]
+    );
+    let latest = scene
+        .iterator(&scene.only_open_shard(), ShardIteratorType::Latest)
+        .await;
     scene.put("k", "d").await;
     let (records, _) = scene.drain(latest).await;
-    assert_eq!(records.iter().filter_map(new_value).collect::<Vec<_>>(), ["d"]);
+    assert_eq!(
+        records.iter().filter_map(new_value).collect::<Vec<_>>(),
+        ["d"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,7 +125,9 @@ async fn a_page_ends_at_its_records_or_at_its_bytes_but_has_at_least_one_record(
     for key in ["e", "f"] {
         scene.put(key, &"x".repeat(2000)).await;
     }
-    let mut iterator = scene.iterator(&scene.only_open_shard(), ShardIteratorType::TrimHorizon).await;
+    let mut iterator = scene
+        .iterator(&scene.only_open_shard(), ShardIteratorType::TrimHorizon)
+        .await;
     let mut sizes = Vec::new();
     for _ in 0..5 {
         let page = scene.records(&iterator).await;
@@ -121,23 +135,46 @@ async fn a_page_ends_at_its_records_or_at_its_bytes_but_has_at_least_one_record(
         iterator = page.next_shard_iterator.unwrap();
     }
     assert_eq!(sizes, [3, 1, 1, 1, 0]);
-    let first = scene.iterator(&scene.only_open_shard(), ShardIteratorType::TrimHorizon).await;
-    let limited = scene.streams.get_records().shard_iterator(first).limit(2).send().await.unwrap();
+    let first = scene
+        .iterator(&scene.only_open_shard(), ShardIteratorType::TrimHorizon)
+        .await;
+    let limited = scene
+        .streams
+        .get_records()
+        .shard_iterator(first)
+        .limit(2)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(limited.records().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_iterator_expires_15_minutes_after_it_was_returned() {
     let scene = Scene::new(one_shard()).await;
-    let iterator = scene.iterator(&scene.only_open_shard(), ShardIteratorType::TrimHorizon).await;
+    let iterator = scene
+        .iterator(&scene.only_open_shard(), ShardIteratorType::TrimHorizon)
+        .await;
     tokio::time::advance(Duration::from_secs(15 * 60)).await;
     let renewed = scene.records(&iterator).await.next_shard_iterator.unwrap();
     tokio::time::advance(Duration::from_secs(1)).await;
-    let error = scene.streams.get_records().shard_iterator(&iterator).send().await.unwrap_err();
+    let error = scene
+        .streams
+        .get_records()
+        .shard_iterator(&iterator)
+        .send()
+        .await
+        .unwrap_err();
     assert!(error.into_service_error().is_expired_iterator_exception());
     scene.records(&renewed).await;
     scene.emulator.expire_iterators();
-    let error = scene.streams.get_records().shard_iterator(&renewed).send().await.unwrap_err();
+    let error = scene
+        .streams
+        .get_records()
+        .shard_iterator(&renewed)
+        .send()
+        .await
+        .unwrap_err();
     assert!(error.into_service_error().is_expired_iterator_exception());
     // A fresh one is good.
     scene.drain_shard(&scene.only_open_shard()).await;
@@ -149,28 +186,64 @@ async fn records_older_than_a_day_are_trimmed_and_positions_in_them_refused() {
     let shard = scene.only_open_shard();
     scene.put("k", "a").await;
     let (records, _) = scene.drain_shard(&shard).await;
-    let first = records[0].dynamodb().unwrap().sequence_number().unwrap().to_owned();
+    let first = records[0]
+        .dynamodb()
+        .unwrap()
+        .sequence_number()
+        .unwrap()
+        .to_owned();
     tokio::time::advance(Duration::from_secs(24 * 3600 - 600)).await;
     scene.put("k", "b").await;
     let stale = scene.iterator(&shard, ShardIteratorType::TrimHorizon).await;
     tokio::time::advance(Duration::from_secs(601)).await;
     // (a) an iterator asked for with a trimmed number
-    for kind in [ShardIteratorType::AtSequenceNumber, ShardIteratorType::AfterSequenceNumber] {
-        let request = scene.streams.get_shard_iterator().stream_arn(scene.arn()).shard_id(&shard);
-        let answer = request.shard_iterator_type(kind).sequence_number(&first).send().await;
-        assert!(answer.unwrap_err().into_service_error().is_trimmed_data_access_exception());
+    for kind in [
+        ShardIteratorType::AtSequenceNumber,
+        ShardIteratorType::AfterSequenceNumber,
+    ] {
+        let request = scene
+            .streams
+            .get_shard_iterator()
+            .stream_arn(scene.arn())
+            .shard_id(&shard);
+        let answer = request
+            .shard_iterator_type(kind)
+            .sequence_number(&first)
+            .send()
+            .await;
+        assert!(
+            answer
+                .unwrap_err()
+                .into_service_error()
+                .is_trimmed_data_access_exception()
+        );
     }
     // (b) a record trimmed between the iterator and the read
-    let error = scene.streams.get_records().shard_iterator(stale).send().await.unwrap_err();
-    assert!(error.into_service_error().is_trimmed_data_access_exception());
+    let error = scene
+        .streams
+        .get_records()
+        .shard_iterator(stale)
+        .send()
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .into_service_error()
+            .is_trimmed_data_access_exception()
+    );
     let (records, _) = scene.drain_shard(&shard).await;
-    assert_eq!(records.iter().filter_map(new_value).collect::<Vec<_>>(), ["b"]);
+    assert_eq!(
+        records.iter().filter_map(new_value).collect::<Vec<_>>(),
+        ["b"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn latest_on_an_empty_shard_waits_for_the_first_record() {
     let scene = Scene::new(one_shard()).await;
-    let iterator = scene.iterator(&scene.only_open_shard(), ShardIteratorType::Latest).await;
+    let iterator = scene
+        .iterator(&scene.only_open_shard(), ShardIteratorType::Latest)
+        .await;
     let next = scene.records(&iterator).await.next_shard_iterator.unwrap();
     scene.put("k", "a").await;
     let (records, _) = scene.drain(next).await;
@@ -186,9 +259,15 @@ async fn a_shard_can_be_trimmed_by_the_test() {
     }
     let (records, _) = scene.drain_shard(&shard).await;
     let second = records[1].dynamodb().unwrap().sequence_number().unwrap();
-    assert_eq!(scene.emulator.trim_shard(TABLE, &shard, Some(second)), Ok(2));
+    assert_eq!(
+        scene.emulator.trim_shard(TABLE, &shard, Some(second)),
+        Ok(2)
+    );
     let (records, _) = scene.drain_shard(&shard).await;
-    assert_eq!(records.iter().filter_map(new_value).collect::<Vec<_>>(), ["c"]);
+    assert_eq!(
+        records.iter().filter_map(new_value).collect::<Vec<_>>(),
+        ["c"]
+    );
     assert_eq!(scene.emulator.trim_shard(TABLE, &shard, None), Ok(1));
     assert!(scene.emulator.trim_shard(TABLE, "nope", None).is_err());
 }

@@ -21,7 +21,9 @@ async fn drain_lineage(scene: &Scene) -> Vec<Record> {
     while done.len() < shards.len() {
         let before = done.len();
         for (id, parent) in &shards {
-            let ready = parent.as_ref().is_none_or(|parent| done.contains(parent) || !shards.contains_key(parent));
+            let ready = parent
+                .as_ref()
+                .is_none_or(|parent| done.contains(parent) || !shards.contains_key(parent));
             if ready && !done.contains(id) {
                 records.extend(scene.drain_shard(id).await.0);
                 done.insert(id.clone());
@@ -54,13 +56,26 @@ async fn the_changes_of_a_key_are_in_order_through_splits_and_roll_overs() {
         }
         let open = scene.open_shards();
         match round % 2 {
-            0 => assert_eq!(scene.emulator.roll_over_all(TABLE).unwrap().len(), open.len()),
-            _ => assert_eq!(scene.emulator.split(TABLE, &open[round % open.len()], 3).unwrap().len(), 3),
+            0 => assert_eq!(
+                scene.emulator.roll_over_all(TABLE).unwrap().len(),
+                open.len()
+            ),
+            _ => assert_eq!(
+                scene
+                    .emulator
+                    .split(TABLE, &open[round % open.len()], 3)
+                    .unwrap()
+                    .len(),
+                3
+            ),
         }
     }
     let mut by_key: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for record in drain_lineage(&scene).await {
-        by_key.entry(key(&record)).or_default().extend(new_value(&record));
+        by_key
+            .entry(key(&record))
+            .or_default()
+            .extend(new_value(&record));
     }
     assert_eq!(by_key.len(), 40);
     for (key, values) in by_key {
@@ -77,9 +92,19 @@ async fn a_closed_shard_has_an_end_and_its_children_start_behind_it() {
     assert_eq!(range(&before.shards()[0]).1, None);
     let children = scene.emulator.split(TABLE, &parent, 2).unwrap();
     let description = scene.describe().await;
-    let ids: Vec<&str> = description.shards().iter().filter_map(Shard::shard_id).collect();
+    let ids: Vec<&str> = description
+        .shards()
+        .iter()
+        .filter_map(Shard::shard_id)
+        .collect();
     assert!(ids.is_sorted(), "the listing is in lexical order: {ids:?}");
-    let find = |id: &str| description.shards().iter().find(|shard| shard.shard_id() == Some(id)).unwrap();
+    let find = |id: &str| {
+        description
+            .shards()
+            .iter()
+            .find(|shard| shard.shard_id() == Some(id))
+            .unwrap()
+    };
     let (start, end) = range(find(&parent));
     assert!(start <= end.unwrap());
     for child in &children {
@@ -87,12 +112,20 @@ async fn a_closed_shard_has_an_end_and_its_children_start_behind_it() {
         assert!(range(find(child)).0 > end.unwrap());
     }
     // The last records come with the news that there are no more.
-    let iterator = scene.iterator(&parent, ShardIteratorType::TrimHorizon).await;
+    let iterator = scene
+        .iterator(&parent, ShardIteratorType::TrimHorizon)
+        .await;
     let page = scene.records(&iterator).await;
-    assert_eq!((page.records().len(), page.next_shard_iterator()), (1, None));
+    assert_eq!(
+        (page.records().len(), page.next_shard_iterator()),
+        (1, None)
+    );
     let latest = scene.iterator(&parent, ShardIteratorType::Latest).await;
     let page = scene.records(&latest).await;
-    assert_eq!((page.records().len(), page.next_shard_iterator()), (0, None));
+    assert_eq!(
+        (page.records().len(), page.next_shard_iterator()),
+        (0, None)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,11 +138,16 @@ async fn the_end_may_also_come_as_an_empty_page() {
     scene.put("k", "a").await;
     let parent = scene.only_open_shard();
     scene.emulator.roll_over(TABLE, &parent).unwrap();
-    let iterator = scene.iterator(&parent, ShardIteratorType::TrimHorizon).await;
+    let iterator = scene
+        .iterator(&parent, ShardIteratorType::TrimHorizon)
+        .await;
     let first = scene.records(&iterator).await;
     assert_eq!(first.records().len(), 1);
     let last = scene.records(first.next_shard_iterator().unwrap()).await;
-    assert_eq!((last.records().len(), last.next_shard_iterator()), (0, None));
+    assert_eq!(
+        (last.records().len(), last.next_shard_iterator()),
+        (0, None)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,13 +161,28 @@ async fn children_can_be_asked_for_alone_and_appear_after_their_lag() {
     let parent = scene.only_open_shard();
     let child = scene.emulator.roll_over(TABLE, &parent).unwrap();
     let children = async || {
-        let filter = ShardFilter::builder().r#type(ShardFilterType::ChildShards).shard_id(&parent).build();
-        let request = scene.streams.describe_stream().stream_arn(scene.arn()).shard_filter(filter);
+        let filter = ShardFilter::builder()
+            .r#type(ShardFilterType::ChildShards)
+            .shard_id(&parent)
+            .build();
+        let request = scene
+            .streams
+            .describe_stream()
+            .stream_arn(scene.arn())
+            .shard_filter(filter);
         let description = request.send().await.unwrap().stream_description.unwrap();
-        description.shards().iter().filter_map(|shard| shard.shard_id().map(str::to_owned)).collect::<Vec<_>>()
+        description
+            .shards()
+            .iter()
+            .filter_map(|shard| shard.shard_id().map(str::to_owned))
+            .collect::<Vec<_>>()
     };
     assert!(children().await.is_empty());
-    assert_eq!(range(&scene.describe().await.shards()[0]).1, None, "the end lags as well");
+    assert_eq!(
+        range(&scene.describe().await.shards()[0]).1,
+        None,
+        "the end lags as well"
+    );
     tokio::time::advance(Duration::from_secs(5)).await;
     assert_eq!(children().await, [child]);
     assert!(range(&scene.describe().await.shards()[0]).1.is_some());
@@ -146,10 +199,19 @@ async fn a_listing_has_pages_and_an_unknown_start_is_its_end() {
     let mut pages = Vec::new();
     let mut start = None;
     loop {
-        let request = scene.streams.describe_stream().stream_arn(scene.arn()).set_exclusive_start_shard_id(start);
+        let request = scene
+            .streams
+            .describe_stream()
+            .stream_arn(scene.arn())
+            .set_exclusive_start_shard_id(start);
         let description = request.send().await.unwrap().stream_description.unwrap();
         pages.push(description.shards().len());
-        ids.extend(description.shards().iter().filter_map(|shard| shard.shard_id().map(str::to_owned)));
+        ids.extend(
+            description
+                .shards()
+                .iter()
+                .filter_map(|shard| shard.shard_id().map(str::to_owned)),
+        );
         start = description.last_evaluated_shard_id;
         if start.is_none() {
             break;
@@ -158,7 +220,11 @@ async fn a_listing_has_pages_and_an_unknown_start_is_its_end() {
     assert_eq!(pages, [100, 100, 50]);
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 250);
     let unknown = "shardId-99999999999999999999-ffffffff";
-    let request = scene.streams.describe_stream().stream_arn(scene.arn()).exclusive_start_shard_id(unknown);
+    let request = scene
+        .streams
+        .describe_stream()
+        .stream_arn(scene.arn())
+        .exclusive_start_shard_id(unknown);
     let description = request.send().await.unwrap().stream_description.unwrap();
     assert!(description.shards().is_empty());
 }
@@ -179,22 +245,52 @@ async fn shards_roll_over_by_the_clock_and_age_out_after_a_day() {
     tokio::time::advance(Duration::from_secs(5 * 24 * 3600)).await;
     let description = scene.describe().await;
     assert_eq!(scene.open_shards().len(), 2);
-    assert!((8..=16).contains(&description.shards().len()), "{}", description.shards().len());
+    assert!(
+        (8..=16).contains(&description.shards().len()),
+        "{}",
+        description.shards().len()
+    );
     let orphans = description.shards().iter().filter(|shard| {
-        let listed = |id: &str| description.shards().iter().any(|other| other.shard_id() == Some(id));
-        shard.parent_shard_id().is_some_and(|parent| !listed(parent))
+        let listed = |id: &str| {
+            description
+                .shards()
+                .iter()
+                .any(|other| other.shard_id() == Some(id))
+        };
+        shard
+            .parent_shard_id()
+            .is_some_and(|parent| !listed(parent))
     });
-    assert_eq!(orphans.count(), 2, "the oldest shards name parents that have left");
+    assert_eq!(
+        orphans.count(),
+        2,
+        "the oldest shards name parents that have left"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_shard_that_has_left_the_stream_does_not_exist() {
     let scene = Scene::new(one_shard()).await;
     let parent = scene.only_open_shard();
-    assert!(scene.emulator.forget_shard(TABLE, &parent).is_err(), "it is open");
+    assert!(
+        scene.emulator.forget_shard(TABLE, &parent).is_err(),
+        "it is open"
+    );
     scene.emulator.roll_over(TABLE, &parent).unwrap();
     scene.emulator.forget_shard(TABLE, &parent).unwrap();
-    let request = scene.streams.get_shard_iterator().stream_arn(scene.arn()).shard_id(&parent);
-    let answer = request.shard_iterator_type(ShardIteratorType::TrimHorizon).send().await;
-    assert!(answer.unwrap_err().into_service_error().is_resource_not_found_exception());
+    let request = scene
+        .streams
+        .get_shard_iterator()
+        .stream_arn(scene.arn())
+        .shard_id(&parent);
+    let answer = request
+        .shard_iterator_type(ShardIteratorType::TrimHorizon)
+        .send()
+        .await;
+    assert!(
+        answer
+            .unwrap_err()
+            .into_service_error()
+            .is_resource_not_found_exception()
+    );
 }
