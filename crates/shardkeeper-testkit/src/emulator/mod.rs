@@ -39,6 +39,7 @@ mod stream;
 mod table;
 #[cfg(test)]
 mod tests;
+mod time_to_live;
 mod value;
 mod world;
 

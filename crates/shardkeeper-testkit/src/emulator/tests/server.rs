@@ -43,6 +43,7 @@ async fn start() -> Running {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "no worker is involved")]
 async fn an_sdk_works_over_http_until_the_server_is_told_to_stop() {
     let server = start().await;
     let tables = aws_sdk_dynamodb::Client::new(&server.config);
