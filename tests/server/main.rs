@@ -3,4 +3,7 @@
 //! Nothing here is skipped: without a server the first test that asks for one says so and fails.
 
 mod boto3;
+mod conformance;
+#[path = "../scenes/mod.rs"]
+mod scenes;
 mod surroundings;

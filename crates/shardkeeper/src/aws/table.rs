@@ -14,6 +14,7 @@ use shardkeeper_core::ports::{FailureKind, PortError, TableCreation};
 use super::convert::{failure, has_code, missing, port_error};
 use super::expression::KEY;
 
+const DESCRIBE: &str = "DescribeTable";
 /// How often to look whether a new table is active. Creating one takes seconds.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// After which the start is given up, so that whoever waits for it learns why.
@@ -27,55 +28,55 @@ pub(super) async fn open(
     creation: TableCreation,
 ) -> Result<(), PortError> {
     let sleep = client.config().sleep_impl().or_else(default_async_sleep);
-    for look in 0..LOOKS {
-        if look > 0 {
-            pause(sleep.as_ref()).await?;
-        }
-        match (describe(client, table).await?, creation) {
-            (Some(found), _) => {
-                check_key(table, &found)?;
-                if is_usable(table, &found)? {
-                    return Ok(());
-                }
-            }
-            (None, TableCreation::Allowed) => create(client, table).await?,
-            (None, TableCreation::Forbidden) => {
-                let how = format!(
-                    "table {table} does not exist and may not be created; create it: aws dynamodb create-table \
-                     --table-name {table} --billing-mode PAY_PER_REQUEST \
-                     --attribute-definitions AttributeName={KEY},AttributeType=S \
-                     --key-schema AttributeName={KEY},KeyType=HASH"
-                );
-                return Err(failure(FailureKind::NotFound, "DescribeTable", &how));
+    for _ in 0..LOOKS {
+        let found = match describe(client, table).await? {
+            Some(found) => Some(found),
+            None if creation == TableCreation::Allowed => create(client, table).await?,
+            None => return Err(absent(table)),
+        };
+        if let Some(found) = found {
+            check_key(table, &found)?;
+            if is_usable(table, &found)? {
+                return Ok(());
             }
         }
+        pause(sleep.as_ref()).await?;
     }
-    let why = format!(
-        "table {table} is still not active after {} s",
-        LOOKS as u64 * LOOK_EVERY.as_secs()
+    let seconds = LOOKS as u64 * LOOK_EVERY.as_secs();
+    let why = format!("table {table} is still not active after {seconds} s");
+    Err(failure(FailureKind::Unavailable, DESCRIBE, &why))
+}
+
+fn absent(table: &str) -> PortError {
+    let how = format!(
+        "table {table} does not exist and may not be created; create it: aws dynamodb create-table \
+         --table-name {table} --billing-mode PAY_PER_REQUEST \
+         --attribute-definitions AttributeName={KEY},AttributeType=S \
+         --key-schema AttributeName={KEY},KeyType=HASH"
     );
-    Err(failure(FailureKind::Unavailable, "DescribeTable", &why))
+    failure(FailureKind::NotFound, DESCRIBE, &how)
 }
 
 async fn pause(sleep: Option<&SharedAsyncSleep>) -> Result<(), PortError> {
     let why = "the client has no sleep implementation to wait for the table with";
-    let sleep = sleep.ok_or_else(|| failure(FailureKind::Invalid, "DescribeTable", why))?;
+    let sleep = sleep.ok_or_else(|| failure(FailureKind::Invalid, DESCRIBE, why))?;
     sleep.sleep(LOOK_EVERY).await;
     Ok(())
 }
 
 /// `None` when there is no such table.
 async fn describe(client: &Client, table: &str) -> Result<Option<TableDescription>, PortError> {
-    const ACTION: &str = "DescribeTable";
     match client.describe_table().table_name(table).send().await {
-        Ok(answer) => Ok(Some(answer.table.ok_or_else(|| missing(ACTION, "Table"))?)),
+        Ok(answer) => Ok(Some(
+            answer.table.ok_or_else(|| missing(DESCRIBE, "Table"))?,
+        )),
         Err(error) if has_code(&error, "ResourceNotFoundException") => Ok(None),
-        Err(error) => Err(port_error(ACTION, &error)),
+        Err(error) => Err(port_error(DESCRIBE, &error)),
     }
 }
 
-/// Asks for the table; somebody else may be doing the same.
-async fn create(client: &Client, table: &str) -> Result<(), PortError> {
+/// Asks for the table; `None` when somebody else is doing the same.
+async fn create(client: &Client, table: &str) -> Result<Option<TableDescription>, PortError> {
     const ACTION: &str = "CreateTable";
     let (attribute, key) =
         definition().map_err(|odd| failure(FailureKind::Invalid, ACTION, &odd.to_string()))?;
@@ -88,8 +89,12 @@ async fn create(client: &Client, table: &str) -> Result<(), PortError> {
         .send()
         .await;
     match asked {
-        Ok(_) => Ok(()),
-        Err(error) if has_code(&error, "ResourceInUseException") => Ok(()),
+        Ok(answer) => Ok(Some(
+            answer
+                .table_description
+                .ok_or_else(|| missing(ACTION, "TableDescription"))?,
+        )),
+        Err(error) if has_code(&error, "ResourceInUseException") => Ok(None),
         Err(error) => Err(port_error(ACTION, &error)),
     }
 }
@@ -109,7 +114,7 @@ fn check_key(table: &str, found: &TableDescription) -> Result<(), PortError> {
     let schema = found
         .key_schema
         .as_ref()
-        .ok_or_else(|| missing("DescribeTable", "KeySchema"))?;
+        .ok_or_else(|| missing(DESCRIBE, "KeySchema"))?;
     let type_of = |name: &str| {
         let definitions = found.attribute_definitions();
         let known = definitions
@@ -128,7 +133,7 @@ fn check_key(table: &str, found: &TableDescription) -> Result<(), PortError> {
     }
     let why =
         format!("table {table} is not a lease table: its key is {there}, but it must be {needed}");
-    Err(failure(FailureKind::Invalid, "DescribeTable", &why))
+    Err(failure(FailureKind::Invalid, DESCRIBE, &why))
 }
 
 fn is_usable(table: &str, found: &TableDescription) -> Result<bool, PortError> {
@@ -136,7 +141,7 @@ fn is_usable(table: &str, found: &TableDescription) -> Result<bool, PortError> {
         Some(TableStatus::Creating | TableStatus::Deleting) => Ok(false),
         Some(TableStatus::InaccessibleEncryptionCredentials) => {
             let why = format!("the encryption key of table {table} cannot be used");
-            Err(failure(FailureKind::Denied, "DescribeTable", &why))
+            Err(failure(FailureKind::Denied, DESCRIBE, &why))
         }
         // Being updated is being in use, and a state that we do not know is for the first call to judge.
         _ => Ok(true),
