@@ -1,6 +1,7 @@
 //! The steps of `cargo xtask test`, in their order: cheap ones first, so that a typing mistake costs no build.
 
 pub(crate) mod cargo_steps;
+mod package;
 pub(crate) mod preflight;
 
 use crate::failure::Failure;
@@ -130,9 +131,9 @@ fn cargo_steps() -> Vec<Step> {
         ),
         step(
             "package",
-            "cargo package, for the published crates",
+            "what will be published compiles from its packages",
             false,
-            cargo_steps::package,
+            package::run,
             "a packaged crate sees only its own folder: look for files outside it",
         ),
     ]

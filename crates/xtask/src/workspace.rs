@@ -19,10 +19,18 @@ pub(crate) struct Workspace {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Package {
     pub(crate) name: String,
+    pub(crate) version: String,
     pub(crate) manifest: PathBuf,
     pub(crate) publishable: bool,
     /// Direct dependencies of every kind, by the name of their package.
     pub(crate) dependencies: Vec<String>,
+}
+
+impl Package {
+    /// What Cargo calls its archive.
+    pub(crate) fn id(&self) -> String {
+        format!("{}-{}", self.name, self.version)
+    }
 }
 
 impl Workspace {
@@ -61,6 +69,7 @@ fn package(metadata: &Value) -> Option<Package> {
     let names = dependencies.map(|dependency| dependency["name"].as_str().map(str::to_owned));
     Some(Package {
         name: metadata["name"].as_str()?.to_owned(),
+        version: metadata["version"].as_str()?.to_owned(),
         manifest: metadata["manifest_path"].as_str()?.into(),
         // `publish = false` is an empty list of registries here; absent means any.
         publishable: metadata["publish"].is_null(),
@@ -75,9 +84,9 @@ mod tests {
     #[test]
     fn cargos_description_becomes_packages() {
         let text = r#"{"workspace_root": "/w", "target_directory": "/w/target", "packages": [
-            {"name": "a", "manifest_path": "/w/a/Cargo.toml", "publish": null,
+            {"name": "a", "version": "0.1.0", "manifest_path": "/w/a/Cargo.toml", "publish": null,
              "dependencies": [{"name": "serde"}]},
-            {"name": "b", "manifest_path": "/w/b/Cargo.toml", "publish": [], "dependencies": []}]}"#;
+            {"name": "b", "version": "0.0.0", "manifest_path": "/w/b/Cargo.toml", "publish": [], "dependencies": []}]}"#;
         let workspace = parse(text).unwrap();
         assert_eq!(workspace.programs(), Path::new("/w/target/debug"));
         assert_eq!(

@@ -148,6 +148,7 @@ mod tests {
     fn core_must_not_depend_on_the_world() {
         let core = Package {
             name: "shardkeeper-core".to_owned(),
+            version: "0.1.0".to_owned(),
             manifest: "/w/crates/shardkeeper-core/Cargo.toml".into(),
             publishable: true,
             dependencies: ["serde", "tokio", "aws-sdk-dynamodb"]

@@ -69,16 +69,3 @@ pub(crate) fn doctest(task: &Task<'_>) -> Outcome<Totals> {
     let mut command = workspace_cargo(task, &["test", "--workspace", "--doc"]);
     count(&mut command, TESTS_END_WITHIN)
 }
-
-pub(crate) fn package(task: &Task<'_>) -> Outcome<Totals> {
-    let mut command = workspace_cargo(task, &["package", "--allow-dirty"]);
-    for package in task
-        .workspace
-        .packages
-        .iter()
-        .filter(|package| package.publishable)
-    {
-        command.args(["--package", &package.name]);
-    }
-    quietly(&mut command)
-}
