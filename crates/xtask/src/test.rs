@@ -40,7 +40,7 @@ pub(crate) fn run(workspace: &Workspace, options: Options) -> Outcome {
     let begun = Instant::now();
     let totals = run_steps(&chosen, &task)?;
     println!(
-        "\n{} steps passed in {}",
+        "\nsteps passed: {}, in {}",
         chosen.len(),
         seconds(begun.elapsed())
     );
