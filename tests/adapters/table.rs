@@ -13,8 +13,8 @@ use super::scenes::emulated::clients;
 use super::scenes::table::Table;
 
 fn slow_to_create(delay: u64) -> Emulator {
-    let mut settings = EmulatorSettings::default();
-    settings.create_delay = Duration::from_secs(delay);
+    let create_delay = Duration::from_secs(delay);
+    let settings = EmulatorSettings { create_delay, ..EmulatorSettings::default() };
     Emulator::builder()
         .clock(tokio_clock(Duration::from_secs(1_795_000_000)))
         .settings(settings)

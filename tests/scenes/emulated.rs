@@ -15,9 +15,11 @@ use super::table::{Foreign, Table};
 
 /// An emulated account on the runtime's clock, which lists two shards a page.
 pub(crate) fn emulator() -> Emulator {
-    let mut settings = EmulatorSettings::default();
-    settings.describe_page_shards = 2;
-    settings.rollover_after = None;
+    let settings = EmulatorSettings {
+        describe_page_shards: 2,
+        rollover_after: None,
+        ..EmulatorSettings::default()
+    };
     let origin = Duration::from_secs(1_795_000_000);
     Emulator::builder()
         .seed(11)

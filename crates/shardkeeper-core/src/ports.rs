@@ -232,6 +232,7 @@ pub trait LeaseStore: fmt::Debug + Send + Sync {
     async fn read(&self, keys: &[RowKey]) -> Result<BTreeMap<RowKey, Row>, PortError>;
 
     /// Applies all of the writes or none. One is an update or a delete; up to 100 are a transaction.
-    /// An empty slice is [`FailureKind::Invalid`].
+    /// What [`Write::why_refused`] finds fault with, such as an empty slice, is
+    /// [`FailureKind::Invalid`].
     async fn write(&self, writes: &[Write]) -> Result<Answer, PortError>;
 }

@@ -2,6 +2,8 @@
 
 mod conditions;
 mod effects;
+#[cfg(test)]
+mod mistakes;
 mod reading;
 mod together;
 

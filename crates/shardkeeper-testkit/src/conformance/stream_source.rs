@@ -3,6 +3,8 @@
 mod lifecycle;
 mod lineage;
 mod listing;
+#[cfg(test)]
+mod mistakes;
 mod positions;
 mod reading;
 

@@ -125,7 +125,6 @@ impl MemoryStreams {
         let arn = format!(
             "arn:aws:dynamodb:memory:000000000000:table/{table}/stream/2015-05-20T20:51:10.252"
         );
-        #[expect(clippy::expect_used, reason = "a test's own constant; documented")]
         let arn = StreamArn::parse(&arn).expect("a table name");
         let state = State {
             table: table.to_owned(),

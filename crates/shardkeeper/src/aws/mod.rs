@@ -64,8 +64,8 @@ impl Timeouts {
 
 /// The two SDK clients, with the settings that the framework relies on. Cheap to clone.
 ///
-/// A clone shares the connection pool; a second value built from the same configuration by
-/// [`Clients::from_config`] shares it too, as the HTTP client belongs to the configuration.
+/// A clone shares the connections. Two values made from one configuration share them only if the
+/// configuration names an HTTP client; else the SDK makes one for each.
 #[derive(Clone)]
 pub struct Clients {
     streams: aws_sdk_dynamodbstreams::Client,
