@@ -45,6 +45,14 @@ pub(crate) struct Parts {
     pub(crate) on_data_loss: OnDataLoss,
 }
 
+/// An incarnation that is a member of its group.
+struct Joined {
+    me: WorkerId,
+    standing: Arc<Standing>,
+    /// The beat that its row was created with.
+    beat_id: String,
+}
+
 impl Parts {
     /// Lives until `leave` is cancelled, as many incarnations as it takes.
     pub(crate) async fn live(
@@ -54,21 +62,19 @@ impl Parts {
     ) -> Result<(), Error> {
         let mut retry = Retry::new(&self.env);
         loop {
-            let Some((me, standing, beat_id)) = self.join(&leave).await? else {
+            let Some(joined) = self.join(&leave).await? else {
                 return Ok(());
             };
             retry.succeeded();
-            let ended = self
-                .incarnation(&me, &standing, beat_id, &factory, &leave)
-                .await?;
+            let ended = self.incarnation(&joined, &factory, &leave).await?;
             match ended {
                 Ended::Refused(why) => return Err(Error::new(ErrorKind::Invalid, why)),
                 Ended::Left => return Ok(()),
                 Ended::GivenUp if leave.is_cancelled() => return Ok(()),
                 Ended::GivenUp => {
-                    let why = standing.why().to_owned();
-                    self.observers
-                        .emit(&Event::WorkerDemoted { worker: me, why });
+                    let why = joined.standing.why().to_owned();
+                    let worker = joined.me;
+                    self.observers.emit(&Event::WorkerDemoted { worker, why });
                     retry.pause().await;
                 }
             }
@@ -76,10 +82,7 @@ impl Parts {
     }
 
     /// Becomes a member under a new incarnation. `None` when told to leave before that.
-    async fn join(
-        &self,
-        leave: &CancellationToken,
-    ) -> Result<Option<(WorkerId, Arc<Standing>, String)>, Error> {
+    async fn join(&self, leave: &CancellationToken) -> Result<Option<Joined>, Error> {
         let mut retry = Retry::new(&self.env);
         loop {
             let attempt = async {
@@ -113,7 +116,7 @@ impl Parts {
         }
     }
 
-    async fn try_to_join(&self) -> Result<(WorkerId, Arc<Standing>, String), Joining> {
+    async fn try_to_join(&self) -> Result<Joined, Joining> {
         self.found_group().await?;
         let me = WorkerId::new(&self.name, self.env.fresh_bits());
         let beat_id = self.env.fresh_id();
@@ -137,7 +140,11 @@ impl Parts {
         }
         standing.extend(sent + lease_duration.saturating_sub(self.settings.margin));
         self.settle(&[GroupRow::enrol(&me)]).await?;
-        Ok((me, standing, beat_id))
+        Ok(Joined {
+            me,
+            standing,
+            beat_id,
+        })
     }
 
     /// Makes sure that the table is marked as this application's.
@@ -175,15 +182,14 @@ impl Parts {
 
     async fn incarnation(
         &self,
-        me: &WorkerId,
-        standing: &Arc<Standing>,
-        beat_id: String,
+        joined: &Joined,
         factory: &Factory,
         leave: &CancellationToken,
     ) -> Result<Ended, Error> {
+        let Joined { me, standing, .. } = joined;
         self.observers
             .emit(&Event::WorkerJoined { worker: me.clone() });
-        self.spawn_beats(me, standing, beat_id)?;
+        self.spawn_beats(joined)?;
         let world = self.world(standing, factory);
         let (term, listens) = watch::channel(None);
         let nudge = Arc::new(Notify::new());
@@ -211,12 +217,12 @@ impl Parts {
         Ok(keeper.run(leave).await)
     }
 
-    fn spawn_beats(
-        &self,
-        me: &WorkerId,
-        standing: &Arc<Standing>,
-        beat_id: String,
-    ) -> Result<(), Error> {
+    fn spawn_beats(&self, joined: &Joined) -> Result<(), Error> {
+        let Joined {
+            me,
+            standing,
+            beat_id,
+        } = joined;
         let beater = Beater {
             store: Arc::clone(&self.beat_store),
             env: self.env.clone(),
@@ -224,7 +230,7 @@ impl Parts {
             settings: Arc::clone(&self.settings),
             standing: Arc::clone(standing),
             me: me.clone(),
-            acknowledged: beat_id,
+            acknowledged: beat_id.clone(),
         };
         self.env
             .spawn_unstarved("shardkeeper-beat", beater.run())

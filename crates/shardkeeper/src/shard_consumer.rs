@@ -3,6 +3,9 @@
 //! One task for each shard that this worker owns. At any time it has at most one call of user code, one
 //! write of the lease row and one fetch under way, and it owns everything they need.
 
+mod lease_writes;
+mod user_code;
+
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -10,22 +13,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shardkeeper_core::checkpoint::Checkpoint;
-use shardkeeper_core::consumer::{
-    Action, Consumer, Event as Happened, Leave, Outcome as Fate, Stage,
-};
+use shardkeeper_core::consumer::{Action, Consumer, Event as Happened, Outcome as Fate, Stage};
 use shardkeeper_core::event::{DataLoss, Event, LossCause};
 use shardkeeper_core::hand::Hand;
 use shardkeeper_core::ids::ShardId;
-use shardkeeper_core::lease::{Departure, Held, Lease, NewLease};
-use shardkeeper_core::lineage::{Shard, child_start};
+use shardkeeper_core::lease::{Departure, Held, Lease};
+use shardkeeper_core::lineage::Shard;
 use shardkeeper_core::record::Batch;
 use tokio::sync::watch;
 
 use crate::env::Env;
-use crate::lease_writer::{LeaseWriter, Lost};
+use crate::lease_writer::LeaseWriter;
 use crate::listing::Listing;
 use crate::observer::Observers;
-use crate::processor::{Boxed, Decision, Factory, OnDataLoss, Outcome, Processed, ShardContext};
+use crate::processor::{Boxed, Decision, Factory, OnDataLoss, ShardContext};
 use crate::retry::Retry;
 use crate::settings::Settings;
 use crate::shard_reader::{Gap, Read, ReaderWorld, ShardReader};
@@ -232,8 +233,6 @@ impl ShardConsumer {
         self.lease.shard.clone()
     }
 
-    // --- reading -------------------------------------------------------------------------------
-
     fn prefetch(&mut self) {
         let waiting = self.queue.len() + usize::from(self.hand.is_some());
         let room = waiting <= usize::from(self.world.settings.prefetch_pages);
@@ -277,199 +276,6 @@ impl ShardConsumer {
         }
     }
 
-    // --- the user's code -----------------------------------------------------------------------
-
-    fn call_initialize(&mut self) {
-        let processor = self
-            .processor
-            .take()
-            .unwrap_or_else(|| (self.world.factory)(&self.cx));
-        self.calling = Some(UserCall::initialize(processor, self.cx.clone()));
-    }
-
-    fn call_shard_ended(&mut self) {
-        match self.processor.take() {
-            Some(processor) => {
-                self.calling = Some(UserCall::shard_ended(processor, self.cx.clone()))
-            }
-            // After a panic: a new instance first, then this again.
-            None => self.call_initialize(),
-        }
-    }
-
-    /// The last look before user code: nothing is dispatched by a worker that no longer believes in
-    /// itself (S11).
-    fn deliver(&mut self) {
-        if !self.world.standing.holds() {
-            self.happened(Happened::LeaseLost);
-            return;
-        }
-        let Some(hand) = &self.hand else { return };
-        let Some(processor) = self.processor.take().filter(|_| self.initialized) else {
-            self.call_initialize();
-            return;
-        };
-        let delivery = hand.delivery();
-        if let (Some(first), Some(last)) = (delivery.first(), delivery.last()) {
-            let (shard, epoch, attempt) = (self.shard(), self.cx.epoch, hand.attempt());
-            let records = delivery.len();
-            self.emit(&Event::BatchDelivered {
-                shard,
-                epoch,
-                records,
-                first,
-                last,
-                attempt,
-            });
-        }
-        let now = self.world.env.now();
-        self.calling = Some(UserCall::process(processor, self.cx.clone(), hand, now));
-    }
-
-    fn call_returned(&mut self, done: UserDone) {
-        match done {
-            UserDone::Initialized(Outcome::Returned((processor, result))) => {
-                self.processor = Some(processor);
-                self.initialized = result.is_ok();
-                if let Err(error) = result {
-                    self.call_failed(Some(error));
-                    return;
-                }
-                self.retry.succeeded();
-                match self.life.stage() {
-                    Stage::Processing => self.deliver(),
-                    Stage::Notifying => self.call_shard_ended(),
-                    _ => self.happened(Happened::Initialized),
-                }
-            }
-            UserDone::Processed(Outcome::Returned((processor, processed)), began) => {
-                self.processor = Some(processor);
-                self.processed(processed, began);
-            }
-            UserDone::ShardEnded(Outcome::Returned((processor, result))) => {
-                self.processor = Some(processor);
-                match result {
-                    Ok(()) => self.happened(Happened::EndAcknowledged),
-                    Err(error) => self.call_failed(Some(error)),
-                }
-            }
-            UserDone::Processed(Outcome::Panicked, _) => {
-                self.initialized = false;
-                self.batch_failed(None, None);
-            }
-            UserDone::Initialized(Outcome::Panicked) | UserDone::ShardEnded(Outcome::Panicked) => {
-                self.initialized = false;
-                self.call_failed(None);
-            }
-        }
-    }
-
-    fn processed(&mut self, processed: Processed, began: Duration) {
-        use crate::processor::{Progress, Remedy};
-        let now = self.world.env.now();
-        let Some(hand) = &mut self.hand else { return };
-        let through = match processed {
-            Processed::Ok(Progress::Done) => None,
-            Processed::Ok(Progress::Through(position)) => Some(position),
-            Processed::Err { remedy, error } => {
-                match remedy {
-                    Remedy::Retry => self.batch_failed(None, Some(error)),
-                    Remedy::RetryAfter(pause) => self.batch_failed(Some(pause), Some(error)),
-                    Remedy::Skip => self.skip(),
-                    Remedy::Stop => self.stop(
-                        "the processor said stop; start the shard again when its cause is mended",
-                    ),
-                }
-                return;
-            }
-        };
-        let iterator_age = self.world.reading.source.service_time().and_then(|time| {
-            let written = hand.delivery().records().last()?.created_at()?;
-            Some(Duration::from_millis(
-                time.millis().saturating_sub(written.millis()),
-            ))
-        });
-        let Some(done) = hand.acknowledge(through, now) else {
-            self.batch_failed(None, Some("Progress::Through did not advance".into()));
-            return;
-        };
-        self.retry.succeeded();
-        let (shard, records, took) = (self.shard(), done.records, now.saturating_sub(began));
-        self.emit(&Event::BatchProcessed {
-            shard,
-            records,
-            took,
-            iterator_age,
-        });
-        self.acknowledged(done.through, done.rest);
-    }
-
-    fn acknowledged(&mut self, through: shardkeeper_core::ids::SequenceNumber, rest: bool) {
-        if !rest {
-            self.hand = None;
-        }
-        self.happened(Happened::Processed {
-            through: Checkpoint::After(through),
-            rest,
-        });
-    }
-
-    fn skip(&mut self) {
-        let now = self.world.env.now();
-        match self.hand.as_mut().and_then(|hand| hand.skip(now)) {
-            Some(skipped) => {
-                let (shard, sequence_number) = (self.shard(), skipped.through);
-                self.emit(&Event::RecordSkipped {
-                    shard,
-                    sequence_number,
-                });
-                self.acknowledged(skipped.through, skipped.rest);
-            }
-            None => {
-                self.again_at = Some(now);
-                self.happened(Happened::Failed);
-            }
-        }
-    }
-
-    fn batch_failed(&mut self, pause: Option<Duration>, error: Option<String>) {
-        let retry_in = pause.unwrap_or_else(|| self.retry.next_pause());
-        let attempt = self.hand.as_mut().map_or(1, |hand| {
-            let attempt = hand.attempt();
-            hand.failed();
-            attempt
-        });
-        self.emit(&Event::BatchFailed {
-            shard: self.shard(),
-            attempt,
-            retry_in,
-            error,
-        });
-        self.again_at = Some(self.world.env.now() + retry_in);
-        self.happened(Happened::Failed);
-    }
-
-    /// `initialize` or `shard_ended` failed. With a batch in hand that is the batch's failure; otherwise the
-    /// stage stays, and the call is made again.
-    fn call_failed(&mut self, error: Option<String>) {
-        if self.life.stage() == Stage::Processing {
-            self.batch_failed(None, error);
-            return;
-        }
-        let attempt = self.retry.attempts() + 1;
-        let retry_in = self.retry.next_pause();
-        self.emit(&Event::BatchFailed {
-            shard: self.shard(),
-            attempt,
-            retry_in,
-            error,
-        });
-        self.again_at = Some(self.world.env.now() + retry_in);
-        self.happened(Happened::Failed);
-    }
-
-    // --- time ----------------------------------------------------------------------------------
-
     fn next_due(&self) -> Option<Duration> {
         let store = self.life.wants_store().then_some(self.store_at);
         self.again_at.into_iter().chain(store).min()
@@ -485,133 +291,6 @@ impl ShardConsumer {
             }
         }
     }
-
-    // --- writing the lease row -----------------------------------------------------------------
-
-    fn store(&mut self, checkpoint: Checkpoint) {
-        let Some(mut held) = self.held.take() else {
-            return;
-        };
-        let writer = self.world.writer.clone();
-        self.store_at = self.world.env.now() + self.world.settings.checkpoint_interval;
-        self.writing = Some(Box::pin(async move {
-            match writer.checkpoint(&mut held, &checkpoint).await {
-                Ok(()) => Written::Stored(held, checkpoint),
-                Err(Lost) => Written::Lost,
-            }
-        }));
-    }
-
-    fn store_end(&mut self) {
-        let Some(held) = self.held.take() else { return };
-        let (writer, lease) = (self.world.writer.clone(), self.lease.clone());
-        let checkpoint = child_start(&self.life.acknowledged());
-        let child = |shard: &Shard| NewLease {
-            stream: lease.stream.clone(),
-            shard: shard.id.clone(),
-            parent: Some(lease.shard.clone()),
-            checkpoint,
-            // Above every epoch of the parent, and so above the floor that the parent was born with.
-            epoch: held.epoch().saturating_add(1),
-        };
-        let children: Vec<NewLease> = self.children.iter().map(child).collect();
-        self.writing = Some(Box::pin(async move {
-            match writer.end(held, &lease, &children).await {
-                Ok(born) => Written::Ended(born),
-                Err(Lost) => Written::Lost,
-            }
-        }));
-    }
-
-    fn obey(&mut self, order: Order) {
-        match order {
-            Order::Stay => {}
-            Order::Leave(departure) => {
-                self.departure = departure;
-                self.happened(Happened::LeaveAsked(Leave::Asked));
-            }
-            Order::Lost => self.happened(Happened::LeaseLost),
-        }
-    }
-
-    fn stop(&mut self, why: &str) {
-        self.departure = Departure::Stopped {
-            why: why.to_owned(),
-        };
-        if self.life.stage() == Stage::Processing {
-            self.happened(Happened::Failed);
-        }
-        self.again_at = None;
-        self.happened(Happened::LeaveAsked(Leave::Stopped));
-    }
-
-    fn depart(&mut self, checkpoint: Checkpoint, leave: Leave) {
-        let Some(held) = self.held.take() else { return };
-        // An order that came after a stop must not let the next worker run into the same wall.
-        let departure = match (leave, &self.departure) {
-            (Leave::Stopped, Departure::Stopped { .. }) | (Leave::Asked, _) => {
-                self.departure.clone()
-            }
-            (Leave::Stopped, _) => Departure::Stopped {
-                why: "the shard was stopped".into(),
-            },
-        };
-        let writer = self.world.writer.clone();
-        self.writing = Some(Box::pin(async move {
-            match writer.depart(held, &checkpoint, departure).await {
-                Ok(departure) => Written::Departed(departure),
-                Err(Lost) => Written::Lost,
-            }
-        }));
-    }
-
-    fn written(&mut self, written: Written) {
-        let (shard, epoch) = (self.shard(), self.cx.epoch);
-        match written {
-            Written::Stored(held, checkpoint) => {
-                self.held = Some(held);
-                self.emit(&Event::CheckpointStored {
-                    shard,
-                    epoch,
-                    checkpoint,
-                });
-                self.happened(Happened::Stored(checkpoint));
-            }
-            Written::Departed(departure) => {
-                match &departure {
-                    Departure::Stopped { why } => self.emit(&Event::ShardStopped {
-                        shard,
-                        why: why.clone(),
-                    }),
-                    Departure::To(_) | Departure::Free => {
-                        let to = if let Departure::To(to) = &departure {
-                            Some(to.clone())
-                        } else {
-                            None
-                        };
-                        let at = self.life.acknowledged();
-                        self.emit(&Event::LeaseReleased {
-                            shard,
-                            epoch,
-                            at,
-                            to,
-                        });
-                    }
-                }
-                self.finished = Some((Some(departure), Vec::new()));
-                self.happened(Happened::Departed);
-            }
-            Written::Ended(born) => {
-                let children = self.children.iter().map(|child| child.id.clone()).collect();
-                self.emit(&Event::ShardEnded { shard, children });
-                self.finished = Some((None, born));
-                self.happened(Happened::EndStored);
-            }
-            Written::Lost => self.happened(Happened::LeaseLost),
-        }
-    }
-
-    // --- the end -------------------------------------------------------------------------------
 
     async fn finish(mut self, how: Fate) -> Finished {
         if how == Fate::Lost {

@@ -45,43 +45,50 @@ impl Observer for TracingObserver {
                 message,
             } => warn!(action, ?kind, message, "a call failed"),
             Event::WorkerFoundDead { worker } => warn!(%worker, "another worker was found dead"),
-            Event::WorkerLeft { worker, abandoned } => {
-                info!(%worker, abandoned, "the worker has left")
-            }
-            Event::WorkerJoined { worker } => info!(%worker, "the worker is a member of its group"),
-            Event::DiscoveryTaken { term } => info!(term, "this worker lists the stream"),
-            Event::StreamChanged { stream } => info!(%stream, "the stream is read"),
-            Event::LeaseAcquired {
-                shard,
-                epoch,
-                from,
-                how,
-            } => {
-                info!(%shard, epoch, %from, ?how, "the lease is ours");
-            }
-            Event::LeaseReleased {
-                shard,
-                epoch,
-                at,
-                to,
-            } => {
-                info!(%shard, epoch, %at, to = to.as_ref().map(tracing::field::display), "the lease was let go");
-            }
-            Event::ShardEnded { shard, children } => {
-                info!(%shard, ?children, "the shard has ended")
-            }
-            Event::LeaseRequested { lease, owner } => debug!(lease, %owner, "asked for a lease"),
-            Event::IteratorExpired { shard } => {
-                debug!(%shard, "the iterator expired and was opened again")
-            }
-            Event::ShardsListed {
-                listed,
-                created,
-                forgotten,
-            } => {
-                debug!(listed, created, forgotten, "the stream was listed");
-            }
-            other => trace!(event = ?other),
+            other => progress(other),
         }
+    }
+}
+
+/// What happens in the life of a healthy worker.
+fn progress(event: &Event) {
+    match event {
+        Event::WorkerLeft { worker, abandoned } => {
+            info!(%worker, abandoned, "the worker has left")
+        }
+        Event::WorkerJoined { worker } => info!(%worker, "the worker is a member of its group"),
+        Event::DiscoveryTaken { term } => info!(term, "this worker lists the stream"),
+        Event::StreamChanged { stream } => info!(%stream, "the stream is read"),
+        Event::LeaseAcquired {
+            shard,
+            epoch,
+            from,
+            how,
+        } => {
+            info!(%shard, epoch, %from, ?how, "the lease is ours");
+        }
+        Event::LeaseReleased {
+            shard,
+            epoch,
+            at,
+            to,
+        } => {
+            info!(%shard, epoch, %at, to = to.as_ref().map(tracing::field::display), "the lease was let go");
+        }
+        Event::ShardEnded { shard, children } => {
+            info!(%shard, ?children, "the shard has ended")
+        }
+        Event::LeaseRequested { lease, owner } => debug!(lease, %owner, "asked for a lease"),
+        Event::IteratorExpired { shard } => {
+            debug!(%shard, "the iterator expired and was opened again")
+        }
+        Event::ShardsListed {
+            listed,
+            created,
+            forgotten,
+        } => {
+            debug!(listed, created, forgotten, "the stream was listed");
+        }
+        other => trace!(event = ?other),
     }
 }

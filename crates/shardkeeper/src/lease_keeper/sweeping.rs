@@ -1,0 +1,156 @@
+//! Reads every row, and acts on what it sees: requests, losses, late takes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use shardkeeper_core::event::{Acquired, Event};
+use shardkeeper_core::ids::WorkerId;
+use shardkeeper_core::lease::{Departure, LEASE_ENTITY, Lease, Sighting, column};
+use shardkeeper_core::membership::{Fate, GroupRow, ReadAt, WorkerRow, group_key};
+use shardkeeper_core::ports::PortError;
+use shardkeeper_core::row::Row;
+
+use super::LeaseKeeper;
+use crate::shard_consumer::Order;
+
+impl LeaseKeeper {
+    pub(super) async fn sweep(&mut self) -> Result<(), PortError> {
+        let sent = self.world.env.now();
+        let rows = self.store.sweep().await?;
+        let read = ReadAt {
+            sent,
+            received: self.world.env.now(),
+        };
+        // What ended while the sweep was under way must not look like a late take of ours.
+        while let Ok(finished) = self.finished.try_recv() {
+            self.take_note(finished).await;
+        }
+        if let Some(group) = rows
+            .iter()
+            .find(|row| row.key == group_key())
+            .and_then(GroupRow::parse)
+        {
+            self.swept_changes = Some(group.changes);
+            self.group = Some(group);
+        }
+        self.sight(&rows, read.received);
+        self.judge(&rows, read);
+        self.serve_requests();
+        self.notice_losses(read.sent);
+        self.adopt(read.sent);
+        self.let_go.retain(|_, at| *at >= read.sent);
+        self.lapse().await;
+        self.claim().await;
+        self.status
+            .swept(&self.me, &self.sightings, self.group.as_ref());
+        Ok(())
+    }
+
+    /// What the rows say, and since when.
+    pub(super) fn sight(&mut self, rows: &[Row], now: Duration) {
+        let mut before = std::mem::take(&mut self.sightings);
+        for row in rows {
+            let is_lease = row.text(column::ENTITY) == Some(LEASE_ENTITY);
+            if !is_lease {
+                continue;
+            }
+            match Lease::parse(row) {
+                Ok(lease) => {
+                    let same = before.remove(&row.key).filter(|seen| {
+                        (&seen.lease.owner, seen.lease.epoch) == (&lease.owner, lease.epoch)
+                    });
+                    let first_seen = same.map_or(now, |seen| seen.first_seen);
+                    self.unreadable.remove(&row.key);
+                    self.sightings
+                        .insert(row.key.clone(), Sighting { lease, first_seen });
+                }
+                Err(error) => {
+                    if self.unreadable.insert(row.key.clone()) {
+                        let (key, why) = (error.key.to_string(), error.why);
+                        self.emit(&Event::LeaseUnreadable { key, why });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Who of all that are named anywhere is alive?
+    pub(super) fn judge(&mut self, rows: &[Row], read: ReadAt) {
+        let workers: BTreeMap<WorkerId, WorkerRow> = rows
+            .iter()
+            .filter_map(WorkerRow::parse)
+            .map(|row| (row.id.clone(), row))
+            .collect();
+        let leases = self.sightings.values().map(|seen| &seen.lease);
+        let named = leases
+            .flat_map(|lease| lease.owner.iter().chain(&lease.next_owner))
+            .cloned();
+        let members = self
+            .group
+            .iter()
+            .flat_map(|group| group.members.iter().cloned());
+        let all: BTreeSet<WorkerId> = workers
+            .keys()
+            .cloned()
+            .chain(named)
+            .chain(members)
+            .collect();
+        let me = self.me.clone();
+        for id in all.iter().filter(|id| **id != me) {
+            self.observe(id, workers.get(id), read);
+        }
+        self.watch.keep_only(&all);
+    }
+
+    /// Hands over what living workers asked for.
+    pub(super) fn serve_requests(&self) {
+        for (key, running) in &self.running {
+            let next = self
+                .sightings
+                .get(key)
+                .and_then(|seen| seen.lease.next_owner.clone());
+            if let Some(next) =
+                next.filter(|next| self.watch.fate(next) == Fate::Alive && *next != self.me)
+            {
+                let order = Order::Leave(Departure::To(next));
+                running.orders.send_if_modified(|now| {
+                    let fresh = *now == Order::Stay;
+                    if fresh {
+                        *now = order;
+                    }
+                    fresh
+                });
+            }
+        }
+    }
+
+    /// Rows that name somebody else, or are gone, though we hold them: an idle shard would not notice.
+    pub(super) fn notice_losses(&self, sent: Duration) {
+        for (key, running) in &self.running {
+            let seen = self.sightings.get(key);
+            let ours = seen.is_some_and(|seen| seen.lease.owner.as_ref() == Some(&self.me));
+            // A lease that we took after the sweep was sent may not be in it yet.
+            let stale = self.let_go.get(key).is_some_and(|at| *at >= sent);
+            if !ours && !stale {
+                running.orders.send_replace(Order::Lost);
+            }
+        }
+    }
+
+    /// Rows that name us and that nobody here reads: handed over, or a take whose answer was lost.
+    pub(super) fn adopt(&mut self, sent: Duration) {
+        let ours: Vec<Lease> = self
+            .sightings
+            .iter()
+            .filter(|(key, _)| !self.running.contains_key(*key))
+            .filter(|(key, _)| self.let_go.get(*key).is_none_or(|at| *at < sent))
+            .filter(|(_, seen)| {
+                seen.lease.owner.as_ref() == Some(&self.me) && seen.lease.is_active()
+            })
+            .map(|(_, seen)| seen.lease.clone())
+            .collect();
+        for lease in ours {
+            self.start(lease, &Acquired::HandedOver);
+        }
+    }
+}

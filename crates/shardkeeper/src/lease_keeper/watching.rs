@@ -1,0 +1,139 @@
+//! Who of the others is alive, and who lists the stream.
+
+use shardkeeper_core::event::Event;
+use shardkeeper_core::ids::WorkerId;
+use shardkeeper_core::membership::{
+    Fate, GroupRow, ReadAt, SCHEMA, WorkerRow, group_key, neighbours, worker_key,
+};
+use shardkeeper_core::ports::{Answer, PortError};
+use shardkeeper_core::row::RowKey;
+
+use super::LeaseKeeper;
+
+/// Workers that are buried in one round.
+const BURIALS_AT_ONCE: usize = 10;
+/// Rows that one read may name, beside the group row.
+const WATCHED_AT_ONCE: usize = 99;
+
+impl LeaseKeeper {
+    /// Reads the group row and the rows of the neighbours. `Some` says why the table is not for us.
+    pub(super) async fn look(&mut self) -> Result<Option<String>, PortError> {
+        let members = self
+            .group
+            .as_ref()
+            .map(|group| group.members.clone())
+            .unwrap_or_default();
+        let leading = self.term.borrow().is_some();
+        let watched = neighbours(&members, &self.me, leading);
+        let keys: Vec<RowKey> = std::iter::once(group_key())
+            .chain(watched.iter().take(WATCHED_AT_ONCE).map(worker_key))
+            .collect();
+        let sent = self.world.env.now();
+        let rows = self.store.read(&keys).await?;
+        let read = ReadAt {
+            sent,
+            received: self.world.env.now(),
+        };
+        if let Some(group) = rows.get(&group_key()).and_then(GroupRow::parse) {
+            if let Some(refused) = refuse(&group, &self.application) {
+                return Ok(Some(refused));
+            }
+            self.group = Some(group);
+        }
+        for id in watched.iter().take(WATCHED_AT_ONCE) {
+            self.observe(
+                id,
+                rows.get(&worker_key(id))
+                    .and_then(WorkerRow::parse)
+                    .as_ref(),
+                read,
+            );
+        }
+        self.bury_the_dead().await;
+        self.lead_if_nobody_does().await?;
+        Ok(None)
+    }
+
+    pub(super) fn observe(&mut self, id: &WorkerId, row: Option<&WorkerRow>, read: ReadAt) {
+        let before = self.watch.fate(id);
+        let fate = self
+            .watch
+            .observe(id, row, read, self.world.settings.lease_duration);
+        if fate == Fate::Dead && before != Fate::Dead {
+            self.emit(&Event::WorkerFoundDead { worker: id.clone() });
+        }
+        self.restless |= fate.is_over() && !before.is_over();
+    }
+
+    /// Tells the group of members that are over, so that nobody waits for them a second time.
+    pub(super) async fn bury_the_dead(&mut self) {
+        let Some(group) = &self.group else { return };
+        let over: Vec<WorkerId> = group
+            .members
+            .iter()
+            .filter(|id| **id != self.me && self.watch.fate(id).is_over())
+            .take(BURIALS_AT_ONCE)
+            .cloned()
+            .collect();
+        for id in over {
+            let mut writes = vec![GroupRow::strike(&id)];
+            if let (Fate::Dead, Some(judged)) = (self.watch.fate(&id), self.watch.last_beat(&id)) {
+                writes.push(WorkerRow::bury(&id, judged, &self.me));
+            }
+            if let Err(error) = self.store.write(&writes).await {
+                self.told(&error);
+            }
+        }
+    }
+
+    /// Becomes the discoverer when there is none, or when it is over.
+    pub(super) async fn lead_if_nobody_does(&mut self) -> Result<(), PortError> {
+        let Some(group) = &self.group else {
+            return Ok(());
+        };
+        let vacant = match &group.discoverer {
+            None => true,
+            Some(id) if *id == self.me => {
+                let term = Some(group.term);
+                self.term
+                    .send_if_modified(|now| std::mem::replace(now, term) != term);
+                return Ok(());
+            }
+            Some(id) => {
+                self.watch.fate(id).is_over()
+                    || self.watch.fate(id) == Fate::Leaving
+                    || !group.members.contains(id)
+            }
+        };
+        self.term.send_if_modified(|now| now.take().is_some());
+        if vacant && let Answer::Applied(rows) = self.store.write(&[group.lead(&self.me)]).await? {
+            let group = rows
+                .into_iter()
+                .next()
+                .flatten()
+                .and_then(|row| GroupRow::parse(&row));
+            if let Some(group) = group.filter(|group| group.discoverer.as_ref() == Some(&self.me)) {
+                self.emit(&Event::DiscoveryTaken { term: group.term });
+                self.term.send_replace(Some(group.term));
+                self.group = Some(group);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a group is not ours.
+pub(crate) fn refuse(group: &GroupRow, application: &str) -> Option<String> {
+    if group.application != application {
+        return Some(format!(
+            "the lease table belongs to the application {:?}, not to {application:?}; give every application a table of its own",
+            group.application
+        ));
+    }
+    (group.schema > SCHEMA).then(|| {
+        format!(
+            "the lease table has format {}, this version knows {SCHEMA}; upgrade this worker",
+            group.schema
+        )
+    })
+}

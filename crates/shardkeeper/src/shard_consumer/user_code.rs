@@ -1,0 +1,202 @@
+//! The calls of user code, and what they come to.
+
+use std::time::Duration;
+
+use shardkeeper_core::checkpoint::Checkpoint;
+use shardkeeper_core::consumer::{Event as Happened, Stage};
+use shardkeeper_core::event::Event;
+use shardkeeper_core::ids::SequenceNumber;
+
+use super::ShardConsumer;
+use crate::processor::{Outcome, Processed, Progress, Remedy};
+use crate::user_call::{UserCall, UserDone};
+
+impl ShardConsumer {
+    pub(super) fn call_initialize(&mut self) {
+        let processor = self
+            .processor
+            .take()
+            .unwrap_or_else(|| (self.world.factory)(&self.cx));
+        self.calling = Some(UserCall::initialize(processor, self.cx.clone()));
+    }
+
+    pub(super) fn call_shard_ended(&mut self) {
+        match self.processor.take() {
+            Some(processor) => {
+                self.calling = Some(UserCall::shard_ended(processor, self.cx.clone()))
+            }
+            // After a panic: a new instance first, then this again.
+            None => self.call_initialize(),
+        }
+    }
+
+    /// The last look before user code: nothing is dispatched by a worker that no longer believes in
+    /// itself (S11).
+    pub(super) fn deliver(&mut self) {
+        if !self.world.standing.holds() {
+            self.happened(Happened::LeaseLost);
+            return;
+        }
+        let Some(hand) = &self.hand else { return };
+        let Some(processor) = self.processor.take().filter(|_| self.initialized) else {
+            self.call_initialize();
+            return;
+        };
+        let delivery = hand.delivery();
+        if let (Some(first), Some(last)) = (delivery.first(), delivery.last()) {
+            let (shard, epoch, attempt) = (self.shard(), self.cx.epoch, hand.attempt());
+            let records = delivery.len();
+            self.emit(&Event::BatchDelivered {
+                shard,
+                epoch,
+                records,
+                first,
+                last,
+                attempt,
+            });
+        }
+        let now = self.world.env.now();
+        self.calling = Some(UserCall::process(processor, self.cx.clone(), hand, now));
+    }
+
+    pub(super) fn call_returned(&mut self, done: UserDone) {
+        match done {
+            UserDone::Initialized(Outcome::Returned((processor, result))) => {
+                self.processor = Some(processor);
+                self.initialized = result.is_ok();
+                if let Err(error) = result {
+                    self.call_failed(Some(error));
+                    return;
+                }
+                self.retry.succeeded();
+                match self.life.stage() {
+                    Stage::Processing => self.deliver(),
+                    Stage::Notifying => self.call_shard_ended(),
+                    _ => self.happened(Happened::Initialized),
+                }
+            }
+            UserDone::Processed(Outcome::Returned((processor, processed)), began) => {
+                self.processor = Some(processor);
+                self.processed(processed, began);
+            }
+            UserDone::ShardEnded(Outcome::Returned((processor, result))) => {
+                self.processor = Some(processor);
+                match result {
+                    Ok(()) => self.happened(Happened::EndAcknowledged),
+                    Err(error) => self.call_failed(Some(error)),
+                }
+            }
+            UserDone::Processed(Outcome::Panicked, _) => {
+                self.initialized = false;
+                self.batch_failed(None, None);
+            }
+            UserDone::Initialized(Outcome::Panicked) | UserDone::ShardEnded(Outcome::Panicked) => {
+                self.initialized = false;
+                self.call_failed(None);
+            }
+        }
+    }
+
+    pub(super) fn processed(&mut self, processed: Processed, began: Duration) {
+        let now = self.world.env.now();
+        let Some(hand) = &mut self.hand else { return };
+        let through = match processed {
+            Processed::Ok(Progress::Done) => None,
+            Processed::Ok(Progress::Through(position)) => Some(position),
+            Processed::Err { remedy, error } => {
+                match remedy {
+                    Remedy::Retry => self.batch_failed(None, Some(error)),
+                    Remedy::RetryAfter(pause) => self.batch_failed(Some(pause), Some(error)),
+                    Remedy::Skip => self.skip(),
+                    Remedy::Stop => self.stop(
+                        "the processor said stop; start the shard again when its cause is mended",
+                    ),
+                }
+                return;
+            }
+        };
+        let iterator_age = self.world.reading.source.service_time().and_then(|time| {
+            let written = hand.delivery().records().last()?.created_at()?;
+            Some(Duration::from_millis(
+                time.millis().saturating_sub(written.millis()),
+            ))
+        });
+        let Some(done) = hand.acknowledge(through, now) else {
+            self.batch_failed(None, Some("Progress::Through did not advance".into()));
+            return;
+        };
+        self.retry.succeeded();
+        let (shard, records, took) = (self.shard(), done.records, now.saturating_sub(began));
+        self.emit(&Event::BatchProcessed {
+            shard,
+            records,
+            took,
+            iterator_age,
+        });
+        self.acknowledged(done.through, done.rest);
+    }
+
+    pub(super) fn acknowledged(&mut self, through: SequenceNumber, rest: bool) {
+        if !rest {
+            self.hand = None;
+        }
+        self.happened(Happened::Processed {
+            through: Checkpoint::After(through),
+            rest,
+        });
+    }
+
+    pub(super) fn skip(&mut self) {
+        let now = self.world.env.now();
+        match self.hand.as_mut().and_then(|hand| hand.skip(now)) {
+            Some(skipped) => {
+                let (shard, sequence_number) = (self.shard(), skipped.through);
+                self.emit(&Event::RecordSkipped {
+                    shard,
+                    sequence_number,
+                });
+                self.acknowledged(skipped.through, skipped.rest);
+            }
+            None => {
+                self.again_at = Some(now);
+                self.happened(Happened::Failed);
+            }
+        }
+    }
+
+    pub(super) fn batch_failed(&mut self, pause: Option<Duration>, error: Option<String>) {
+        let retry_in = pause.unwrap_or_else(|| self.retry.next_pause());
+        let attempt = self.hand.as_mut().map_or(1, |hand| {
+            let attempt = hand.attempt();
+            hand.failed();
+            attempt
+        });
+        self.emit(&Event::BatchFailed {
+            shard: self.shard(),
+            attempt,
+            retry_in,
+            error,
+        });
+        self.again_at = Some(self.world.env.now() + retry_in);
+        self.happened(Happened::Failed);
+    }
+
+    /// `initialize` or `shard_ended` failed. With a batch in hand that is the batch's failure; otherwise the
+    /// stage stays, and the call is made again.
+    pub(super) fn call_failed(&mut self, error: Option<String>) {
+        if self.life.stage() == Stage::Processing {
+            self.batch_failed(None, error);
+            return;
+        }
+        let attempt = self.retry.attempts() + 1;
+        let retry_in = self.retry.next_pause();
+        self.emit(&Event::BatchFailed {
+            shard: self.shard(),
+            attempt,
+            retry_in,
+            error,
+        });
+        self.again_at = Some(self.world.env.now() + retry_in);
+        self.happened(Happened::Failed);
+    }
+}
