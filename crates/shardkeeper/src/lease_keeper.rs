@@ -10,6 +10,8 @@ mod sweeping;
 mod watching;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,8 +26,10 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use self::sweeping::Swept;
+use self::watching::Looked;
 pub(crate) use self::watching::refuse;
-use crate::shard_consumer::{ConsumerWorld, Finished, Order, ShardConsumer};
+use crate::shard_consumer::{ConsumerWorld, Finished, Order, ShardConsumer, under_way};
 use crate::status::StatusBoard;
 
 /// Finished consumers that wait to be noticed; a full channel makes them wait.
@@ -47,10 +51,15 @@ pub(crate) struct LeaseKeeper {
     sightings: BTreeMap<RowKey, Sighting>,
     unreadable: BTreeSet<RowKey>,
     running: BTreeMap<RowKey, Running>,
-    /// When leases were let go, as long as an older sweep could still show them as ours.
-    let_go: BTreeMap<RowKey, Duration>,
+    /// When leases were taken up or let go, as long as an older sweep could still show them otherwise.
+    touched: BTreeMap<RowKey, Duration>,
+    /// Workers that have left, and since when their rows were seen to say so.
+    tombstones: BTreeMap<WorkerId, Duration>,
     asked: Option<Asked>,
+    /// The group's count of changes before the latest sweep.
     swept_changes: Option<u64>,
+    look_at: Duration,
+    sweep_at: Duration,
     /// Something is left to do that no change of the table will announce.
     restless: bool,
     finished: mpsc::Receiver<Finished>,
@@ -68,6 +77,15 @@ struct Asked {
     key: RowKey,
     request_id: String,
     at: Duration,
+}
+
+/// A read of the table, under way.
+type Reading = Pin<Box<dyn Future<Output = Answered> + Send>>;
+
+/// A read of the table that was answered.
+enum Answered {
+    Look(Looked),
+    Sweep(Swept),
 }
 
 /// Why an incarnation ended.
@@ -104,7 +122,10 @@ impl LeaseKeeper {
             sightings: BTreeMap::new(),
             unreadable: BTreeSet::new(),
             running: BTreeMap::new(),
-            let_go: BTreeMap::new(),
+            touched: BTreeMap::new(),
+            tombstones: BTreeMap::new(),
+            look_at: Duration::ZERO,
+            sweep_at: Duration::ZERO,
             asked: None,
             swept_changes: None,
             restless: true,
@@ -114,44 +135,66 @@ impl LeaseKeeper {
     }
 
     /// Works until the incarnation is over or `leave` is cancelled.
+    ///
+    /// At most one read of the table is under way at a time; what consumers report is taken note of
+    /// meanwhile, so that a child starts at once however long a sweep takes.
     pub(crate) async fn run(mut self, leave: &CancellationToken) -> Ended {
         let mut inbox = self.world.standing.inbox();
-        let mut next_look = Duration::ZERO;
-        let mut next_sweep = Duration::ZERO;
+        let mut reading: Option<Reading> = None;
+        let (env, standing) = (self.world.env.clone(), Arc::clone(&self.world.standing));
         loop {
-            self.world.standing.tick();
-            self.world.standing.set_leases(self.running.len());
-            let now = self.world.env.now();
-            if now >= next_look {
-                next_look = now + self.world.settings.watch_interval();
-                match self.look().await {
-                    Ok(None) => {}
-                    Ok(Some(refused)) => return self.give_up(Ended::Refused(refused)).await,
-                    Err(error) => self.told(&error),
-                }
-                if self.restless || self.changed() {
-                    next_sweep = now;
-                }
+            standing.tick();
+            if reading.is_none() {
+                reading = self.next_reading();
             }
-            if now >= next_sweep {
-                next_sweep = now + self.world.settings.sweep_interval;
-                if let Err(error) = self.sweep().await {
-                    self.told(&error);
-                    next_sweep = now + self.world.settings.watch_interval();
-                }
-            }
-            let env = self.world.env.clone();
-            let standing = Arc::clone(&self.world.standing);
-            let wait = next_look.min(next_sweep).saturating_sub(env.now());
+            let wait = self.look_at.min(self.sweep_at).saturating_sub(env.now());
             tokio::select! {
                 biased;
                 () = standing.over().cancelled() => return self.give_up(Ended::GivenUp).await,
                 () = leave.cancelled() => return self.leave().await,
                 Some(finished) = self.finished.recv() => self.take_note(finished).await,
-                Ok(()) = inbox.changed() => next_sweep = Duration::ZERO,
-                () = env.sleep(wait) => {}
+                Ok(()) = inbox.changed() => self.sweep_at = Duration::ZERO,
+                answered = under_way(&mut reading) => {
+                    if let Some(refused) = self.answered(answered).await {
+                        return self.give_up(Ended::Refused(refused)).await;
+                    }
+                }
+                () = env.sleep(wait), if reading.is_none() => {}
             }
         }
+    }
+
+    /// The read that is due, if one is.
+    fn next_reading(&mut self) -> Option<Reading> {
+        let now = self.world.env.now();
+        if now >= self.look_at {
+            self.look_at = now + self.world.settings.watch_interval();
+            return Some(self.look());
+        }
+        if now >= self.sweep_at {
+            self.sweep_at = now + self.world.settings.sweep_interval;
+            return Some(self.sweep());
+        }
+        None
+    }
+
+    /// Acts on what was read. `Some` says why the table is not for us.
+    async fn answered(&mut self, answered: Answered) -> Option<String> {
+        match answered {
+            Answered::Look(looked) => match self.looked(looked).await {
+                Ok(None) if self.restless || self.changed() => self.sweep_at = Duration::ZERO,
+                Ok(refused) => return refused,
+                Err(error) => self.told(&error),
+            },
+            Answered::Sweep(swept) => {
+                if let Err(error) = self.swept(swept).await {
+                    self.told(&error);
+                    let again = self.world.env.now() + self.world.settings.watch_interval();
+                    self.sweep_at = self.sweep_at.min(again);
+                }
+            }
+        }
+        None
     }
 
     fn emit(&self, event: &Event) {
@@ -191,7 +234,7 @@ impl LeaseKeeper {
                 first_seen,
             },
         );
-        self.let_go.insert(key.clone(), first_seen);
+        self.touched.insert(key.clone(), first_seen);
         let task = self.spawn(held, lease, how);
         self.running.insert(key, task);
         self.world.standing.set_leases(self.running.len());
@@ -220,7 +263,7 @@ impl LeaseKeeper {
             born,
         } = finished;
         self.running.remove(&lease.key);
-        self.let_go.insert(lease.key.clone(), self.world.env.now());
+        self.touched.insert(lease.key.clone(), self.world.env.now());
         match how {
             Outcome::Ended => {
                 // Late children are discovery's to find.

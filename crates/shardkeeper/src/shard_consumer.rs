@@ -341,7 +341,7 @@ fn stopped_by_loss(gap: &Gap) -> String {
 }
 
 /// Waits for what is under way, for ever when nothing is, and clears it when it is done.
-async fn under_way<F: Future + Unpin>(slot: &mut Option<F>) -> F::Output {
+pub(crate) async fn under_way<F: Future + Unpin>(slot: &mut Option<F>) -> F::Output {
     match slot {
         Some(future) => {
             let output = future.await;

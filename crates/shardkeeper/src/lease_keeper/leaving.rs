@@ -1,6 +1,7 @@
 //! How an incarnation ends: in order, or given up.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use shardkeeper_core::event::Event;
 use shardkeeper_core::ids::WorkerId;
@@ -8,8 +9,13 @@ use shardkeeper_core::lease::{Departure, Lease};
 use shardkeeper_core::membership::{Fate, GroupRow, WorkerState};
 
 use super::{Ended, LeaseKeeper};
+use crate::env::Env;
 use crate::retry::Retry;
 use crate::shard_consumer::Order;
+use crate::standing::Standing;
+
+/// How often a keeper that is leaving says that it is still at work.
+const TICK: Duration = Duration::from_millis(500);
 
 impl LeaseKeeper {
     /// The incarnation no longer believes in itself: its tasks end, and nothing durable is done.
@@ -49,6 +55,7 @@ impl LeaseKeeper {
         let in_time = tokio::select! {
             biased;
             () = standing.over().cancelled() => None,
+            () = still_at_work(&env, &standing) => None,
             done = env.within(grace, self.hand_everything_over()) => done,
         };
         let abandoned = self.abort();
@@ -94,7 +101,7 @@ impl LeaseKeeper {
                 };
                 self.running.remove(&finished.lease.key);
                 freed |= finished.departure == Some(Departure::Free);
-                self.let_go
+                self.touched
                     .insert(finished.lease.key.clone(), self.world.env.now());
                 for child in finished.born {
                     self.depart(child, targets.next()).await;
@@ -166,5 +173,13 @@ impl Targets {
             }
             None => Departure::Free,
         }
+    }
+}
+
+/// Beats go on while the keeper is busy leaving. Never returns.
+async fn still_at_work(env: &Env, standing: &Standing) {
+    loop {
+        standing.tick();
+        env.sleep(TICK).await;
     }
 }

@@ -1,49 +1,109 @@
 //! Reads every row, and acts on what it sees: requests, losses, late takes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use shardkeeper_core::event::{Acquired, Event};
 use shardkeeper_core::ids::WorkerId;
 use shardkeeper_core::lease::{Departure, LEASE_ENTITY, Lease, Sighting, column};
-use shardkeeper_core::membership::{Fate, GroupRow, ReadAt, WorkerRow, group_key};
+use shardkeeper_core::membership::{Fate, ReadAt, WorkerRow, WorkerState};
 use shardkeeper_core::ports::PortError;
 use shardkeeper_core::row::Row;
 
-use super::LeaseKeeper;
+use super::{Answered, LeaseKeeper, Reading};
 use crate::shard_consumer::Order;
 
+/// Rows of workers that left, removed after one sweep.
+const REAPED_AT_ONCE: usize = 10;
+
+/// The answer to a sweep.
+pub(super) struct Swept {
+    changes: Option<u64>,
+    read: ReadAt,
+    rows: Result<Vec<Row>, PortError>,
+}
+
 impl LeaseKeeper {
-    pub(super) async fn sweep(&mut self) -> Result<(), PortError> {
-        let sent = self.world.env.now();
-        let rows = self.store.sweep().await?;
-        let read = ReadAt {
-            sent,
-            received: self.world.env.now(),
-        };
+    /// Reads every row.
+    pub(super) fn sweep(&self) -> Reading {
+        let (store, env) = (Arc::clone(&self.store), self.world.env.clone());
+        // A sweep is no snapshot: a change that is announced while it runs may have been missed by it.
+        let changes = self.group.as_ref().map(|group| group.changes);
+        Box::pin(async move {
+            let sent = env.now();
+            let rows = store.sweep().await;
+            let read = ReadAt {
+                sent,
+                received: env.now(),
+            };
+            Answered::Sweep(Swept {
+                changes,
+                read,
+                rows,
+            })
+        })
+    }
+
+    /// Acts on a sweep.
+    pub(super) async fn swept(&mut self, swept: Swept) -> Result<(), PortError> {
+        let Swept {
+            changes,
+            read,
+            rows,
+        } = swept;
+        let rows = rows?;
         // What ended while the sweep was under way must not look like a late take of ours.
         while let Ok(finished) = self.finished.try_recv() {
             self.take_note(finished).await;
         }
-        if let Some(group) = rows
-            .iter()
-            .find(|row| row.key == group_key())
-            .and_then(GroupRow::parse)
-        {
-            self.swept_changes = Some(group.changes);
-            self.group = Some(group);
-        }
+        self.swept_changes = changes;
         self.sight(&rows, read.received);
         self.judge(&rows, read);
         self.serve_requests();
         self.notice_losses(read.sent);
         self.adopt(read.sent);
-        self.let_go.retain(|_, at| *at >= read.sent);
+        self.touched.retain(|_, at| *at >= read.sent);
         self.lapse().await;
         self.claim().await;
+        self.reap(&rows, read.received).await;
         self.status
             .swept(&self.me, &self.sightings, self.group.as_ref());
         Ok(())
+    }
+
+    /// The discoverer removes the rows of workers that left long ago: everybody has seen them by then.
+    async fn reap(&mut self, rows: &[Row], now: Duration) {
+        let leading = self.term.borrow().is_some();
+        let left = |row: &WorkerRow| row.state == WorkerState::Left;
+        let left: BTreeMap<WorkerId, WorkerRow> = rows
+            .iter()
+            .filter_map(WorkerRow::parse)
+            .filter(left)
+            .map(|row| (row.id.clone(), row))
+            .collect();
+        self.tombstones.retain(|id, _| left.contains_key(id));
+        for id in left.keys() {
+            self.tombstones.entry(id.clone()).or_insert(now);
+        }
+        if !leading {
+            return;
+        }
+        let age = |since: &Duration| now.saturating_sub(*since);
+        let old = |row: &&WorkerRow| {
+            self.tombstones
+                .get(&row.id)
+                .is_some_and(|since| age(since) >= row.lease_duration * 2)
+        };
+        for row in left.values().filter(old).take(REAPED_AT_ONCE) {
+            if let Err(error) = self
+                .store
+                .write(&[WorkerRow::reap(&row.id, &row.beat_id)])
+                .await
+            {
+                self.told(&error);
+            }
+        }
     }
 
     /// What the rows say, and since when.
@@ -129,8 +189,8 @@ impl LeaseKeeper {
         for (key, running) in &self.running {
             let seen = self.sightings.get(key);
             let ours = seen.is_some_and(|seen| seen.lease.owner.as_ref() == Some(&self.me));
-            // A lease that we took after the sweep was sent may not be in it yet.
-            let stale = self.let_go.get(key).is_some_and(|at| *at >= sent);
+            // What we took up after the sweep was sent may not be in it yet.
+            let stale = self.touched.get(key).is_some_and(|at| *at >= sent);
             if !ours && !stale {
                 running.orders.send_replace(Order::Lost);
             }
@@ -143,7 +203,7 @@ impl LeaseKeeper {
             .sightings
             .iter()
             .filter(|(key, _)| !self.running.contains_key(*key))
-            .filter(|(key, _)| self.let_go.get(*key).is_none_or(|at| *at < sent))
+            .filter(|(key, _)| self.touched.get(*key).is_none_or(|at| *at < sent))
             .filter(|(_, seen)| {
                 seen.lease.owner.as_ref() == Some(&self.me) && seen.lease.is_active()
             })

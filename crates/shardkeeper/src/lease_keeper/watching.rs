@@ -1,53 +1,83 @@
 //! Who of the others is alive, and who lists the stream.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use shardkeeper_core::event::Event;
 use shardkeeper_core::ids::WorkerId;
 use shardkeeper_core::membership::{
     Fate, GroupRow, ReadAt, SCHEMA, WorkerRow, group_key, neighbours, worker_key,
 };
 use shardkeeper_core::ports::{Answer, PortError};
-use shardkeeper_core::row::RowKey;
+use shardkeeper_core::row::{Row, RowKey};
 
-use super::LeaseKeeper;
+use super::{Answered, LeaseKeeper, Reading};
 
 /// Workers that are buried in one round.
 const BURIALS_AT_ONCE: usize = 10;
-/// Rows that one read may name, beside the group row.
-const WATCHED_AT_ONCE: usize = 99;
+/// Rows that one read may name.
+const READ_AT_ONCE: usize = 100;
+
+/// The answer to a look.
+pub(super) struct Looked {
+    watched: Vec<WorkerId>,
+    read: ReadAt,
+    rows: Result<BTreeMap<RowKey, Row>, PortError>,
+}
 
 impl LeaseKeeper {
-    /// Reads the group row and the rows of the neighbours. `Some` says why the table is not for us.
-    pub(super) async fn look(&mut self) -> Result<Option<String>, PortError> {
+    /// Reads the group row and the rows of the neighbours.
+    pub(super) fn look(&self) -> Reading {
         let members = self
             .group
-            .as_ref()
-            .map(|group| group.members.clone())
-            .unwrap_or_default();
+            .iter()
+            .flat_map(|group| group.members.iter().cloned())
+            .collect();
         let leading = self.term.borrow().is_some();
         let watched = neighbours(&members, &self.me, leading);
         let keys: Vec<RowKey> = std::iter::once(group_key())
-            .chain(watched.iter().take(WATCHED_AT_ONCE).map(worker_key))
+            .chain(watched.iter().map(worker_key))
             .collect();
-        let sent = self.world.env.now();
-        let rows = self.store.read(&keys).await?;
-        let read = ReadAt {
-            sent,
-            received: self.world.env.now(),
-        };
+        let (store, env) = (Arc::clone(&self.store), self.world.env.clone());
+        Box::pin(async move {
+            let sent = env.now();
+            let mut rows = Ok(BTreeMap::new());
+            for chunk in keys.chunks(READ_AT_ONCE) {
+                let more = store.read(chunk).await;
+                rows = rows.and_then(|mut rows: BTreeMap<RowKey, Row>| {
+                    rows.extend(more?);
+                    Ok(rows)
+                });
+            }
+            let read = ReadAt {
+                sent,
+                received: env.now(),
+            };
+            Answered::Look(Looked {
+                watched,
+                read,
+                rows,
+            })
+        })
+    }
+
+    /// Acts on a look. `Some` says why the table is not for us.
+    pub(super) async fn looked(&mut self, looked: Looked) -> Result<Option<String>, PortError> {
+        let Looked {
+            watched,
+            read,
+            rows,
+        } = looked;
+        let rows = rows?;
         if let Some(group) = rows.get(&group_key()).and_then(GroupRow::parse) {
             if let Some(refused) = refuse(&group, &self.application) {
                 return Ok(Some(refused));
             }
             self.group = Some(group);
         }
-        for id in watched.iter().take(WATCHED_AT_ONCE) {
-            self.observe(
-                id,
-                rows.get(&worker_key(id))
-                    .and_then(WorkerRow::parse)
-                    .as_ref(),
-                read,
-            );
+        for id in &watched {
+            let row = rows.get(&worker_key(id)).and_then(WorkerRow::parse);
+            self.observe(id, row.as_ref(), read);
         }
         self.bury_the_dead().await;
         self.lead_if_nobody_does().await?;
