@@ -11,10 +11,12 @@ mod watching;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use shardkeeper_core::consumer::Outcome;
 use shardkeeper_core::event::{Acquired, Event};
 use shardkeeper_core::ids::WorkerId;
@@ -242,10 +244,13 @@ impl LeaseKeeper {
 
     fn spawn(&self, held: Held, lease: Lease, how: &Acquired) -> Running {
         let (orders, obeyed) = watch::channel(Order::Stay);
-        let consumer = ShardConsumer::new(self.world.clone(), held, lease, explain(how));
+        let consumer = ShardConsumer::new(self.world.clone(), held, lease.clone(), explain(how));
         let finish = self.finish.clone();
         let task = self.world.env.spawn(async move {
-            let finished = consumer.run(obeyed).await;
+            // User code that is not a processor's future may panic here: the factory, a decision about lost
+            // data, an observer. The shard begins again; its neighbours do not notice.
+            let life = AssertUnwindSafe(consumer.run(obeyed)).catch_unwind();
+            let finished = life.await.unwrap_or_else(|_| Finished::by_panic(lease));
             // Nobody listens any more when the incarnation is over.
             let _ = finish.send(finished).await;
         });

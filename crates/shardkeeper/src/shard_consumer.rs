@@ -69,6 +69,19 @@ pub(crate) struct Finished {
     pub(crate) born: Vec<Lease>,
 }
 
+impl Finished {
+    /// The task panicked outside of a processor's future. The row still names us, so the next sweep begins
+    /// the shard again.
+    pub(crate) fn by_panic(lease: Lease) -> Self {
+        Self {
+            lease,
+            how: Fate::Lost,
+            departure: None,
+            born: Vec::new(),
+        }
+    }
+}
+
 type Fetching = Pin<Box<dyn Future<Output = (ShardReader, Read)> + Send>>;
 type Writing = Pin<Box<dyn Future<Output = Written> + Send>>;
 
