@@ -1,0 +1,56 @@
+//! The measures of shardkeeper. Run them with `cargo xtask bench NAME`, which builds in release mode.
+//!
+//! Whatever is measured runs in a process of its own, so that its CPU time is its own; the program
+//! starts itself for each.
+
+mod account;
+mod backlog;
+mod child;
+mod client;
+mod read;
+mod report;
+mod round;
+mod serve;
+mod stopwatch;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A measure can only fail as a whole, with a message for a person.
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+#[derive(Parser)]
+#[command(name = "shardkeeper-bench", about, version)]
+struct Line {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// What a worker costs above a bare loop of GetRecords calls
+    Read(read::Options),
+    /// The server side of `read`
+    #[command(hide = true)]
+    Serve(serve::Options),
+    /// One client of `read`
+    #[command(hide = true)]
+    Client(client::Options),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Line::parse().task {
+        Task::Read(options) => read::run(&options),
+        Task::Serve(options) => serve::run(&options),
+        Task::Client(options) => client::run(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
