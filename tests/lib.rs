@@ -1,12 +1,18 @@
 //! What the cross-crate tests share: an emulated account with a table, on paused time.
 
+mod events;
+mod ledger;
+
 use std::time::Duration;
+
+pub use events::Events;
+pub use ledger::{Act, Dispatch, Ledger, Scripted};
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
     ScalarAttributeType, StreamSpecification, StreamViewType,
 };
-use shardkeeper::{Env, Settings, Worker, WorkerBuilder};
+use shardkeeper::{Batch, Env, Settings, ShardContext, Worker, WorkerBuilder, WorkerHandle};
 use shardkeeper_testkit::emulator::{Emulator, EmulatorSettings, tokio_clock};
 use shardkeeper_testkit::processor::Recorder;
 
@@ -24,6 +30,10 @@ pub struct World {
     pub emulator: Emulator,
     /// What the workers' processors were given.
     pub recorder: Recorder,
+    /// What the workers' processors were asked to do, for those that do as a test says.
+    pub ledger: Ledger,
+    /// What the workers said.
+    pub events: Events,
     /// A client for the table.
     pub dynamodb: aws_sdk_dynamodb::Client,
     seed: u64,
@@ -44,19 +54,27 @@ impl World {
 
     /// A world with these constants of the service.
     pub async fn with(seed: u64, settings: EmulatorSettings) -> Self {
+        Self::viewed(seed, settings, StreamViewType::NewAndOldImages).await
+    }
+
+    /// A world whose stream carries these images.
+    pub async fn viewed(seed: u64, settings: EmulatorSettings, view: StreamViewType) -> Self {
+        let clock = tokio_clock(ORIGIN);
         let emulator = Emulator::builder()
             .seed(seed)
-            .clock(tokio_clock(ORIGIN))
+            .clock(clock.clone())
             .settings(settings)
             .build();
         let dynamodb = aws_sdk_dynamodb::Client::new(&emulator.sdk_config());
         let world = Self {
             emulator,
             recorder: Recorder::default(),
+            ledger: Ledger::new(clock.clone()),
+            events: Events::new(clock),
             dynamodb,
             seed,
         };
-        world.create_table(StreamViewType::NewAndOldImages).await;
+        world.create_table(view).await;
         world
     }
 
@@ -112,6 +130,24 @@ impl World {
             .aws_config(&self.emulator.sdk_config())
             .settings(Settings::default())
             .env(Env::simulated(seed))
+            .observer(self.events.observer())
+    }
+
+    /// A worker at work whose processors do what `behave` says of each batch.
+    pub async fn start_with<F>(&self, name: &str, behave: F) -> WorkerHandle
+    where
+        F: Fn(&Batch, &ShardContext) -> Act + Send + Sync + 'static,
+    {
+        self.spawn(self.worker(name), behave).await
+    }
+
+    /// The same for a worker that was built otherwise.
+    pub async fn spawn<F>(&self, worker: WorkerBuilder, behave: F) -> WorkerHandle
+    where
+        F: Fn(&Batch, &ShardContext) -> Act + Send + Sync + 'static,
+    {
+        let worker = worker.build().await.expect("the worker can be built");
+        worker.spawn(self.ledger.processors(behave))
     }
 
     /// A worker at work with the recorder as its processor.
@@ -140,6 +176,62 @@ impl World {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         true
+    }
+
+    /// Switches the table's stream on, as `UpdateTable` does.
+    pub async fn enable_stream(&self) {
+        let stream = StreamSpecification::builder()
+            .stream_enabled(true)
+            .stream_view_type(StreamViewType::NewAndOldImages);
+        self.dynamodb
+            .update_table()
+            .table_name(TABLE)
+            .stream_specification(stream.build().expect("complete"))
+            .send()
+            .await
+            .expect("the stream is switched on");
+    }
+
+    /// The rows of the lease table as DynamoDB JSON.
+    pub fn lease_rows(&self) -> Vec<serde_json::Value> {
+        let scan = serde_json::json!({ "TableName": APPLICATION });
+        let answer = self.emulator.request("Scan", &scan).expect("a lease table");
+        answer["Items"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Writes a text into a row of the lease table, as an operator might: `SET column = :v`.
+    pub async fn edit_row(&self, key: &str, update: &str, value: &str) {
+        let value = AttributeValue::S(value.to_owned());
+        self.edit(key, update, value).await;
+    }
+
+    /// Writes a number into a row of the lease table.
+    pub async fn edit_number(&self, key: &str, update: &str, value: u64) {
+        let value = AttributeValue::N(value.to_string());
+        self.edit(key, update, value).await;
+    }
+
+    async fn edit(&self, key: &str, update: &str, value: AttributeValue) {
+        self.dynamodb
+            .update_item()
+            .table_name(APPLICATION)
+            .key("leaseKey", AttributeValue::S(key.to_owned()))
+            .update_expression(update)
+            .expression_attribute_values(":v", value)
+            .send()
+            .await
+            .expect("the row is edited");
+    }
+
+    /// Deletes a row of the lease table.
+    pub async fn delete_row(&self, key: &str) {
+        self.dynamodb
+            .delete_item()
+            .table_name(APPLICATION)
+            .key("leaseKey", AttributeValue::S(key.to_owned()))
+            .send()
+            .await
+            .expect("the row is deleted");
     }
 
     /// Lets virtual time pass.
