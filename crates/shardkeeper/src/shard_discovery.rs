@@ -205,7 +205,10 @@ impl ShardDiscovery {
         leases: &Leases,
     ) -> Result<usize, PortError> {
         let mut forgotten = 0;
+        // Rises from lease to lease: the floor must never fall.
+        let mut group = group.clone();
         for lease in lineage::forgettable(listed, leases) {
+            group.epoch_floor = group.epoch_floor.max(lease.epoch);
             let writes = [group.raise_floor(&self.me, lease.epoch), lease.forget()];
             if !self.write(&writes).await? {
                 break;
