@@ -1,9 +1,14 @@
 //! Why a command did not work, for the person who typed it.
 
 use std::error::Error;
+use std::io;
 
 use anstream::eprintln;
-use anstyle::{AnsiColor, Style};
+use shardkeeper::InvalidId;
+use shardkeeper::core::ports::{FailureKind, PortError};
+use shardkeeper_testkit::emulator::ServerError;
+
+use crate::colours::BAD;
 
 /// A failure and, where we know, what to do about it.
 #[derive(Debug)]
@@ -21,26 +26,72 @@ impl Failure {
         }
     }
 
+    /// A failure in the words of an error and its causes.
+    pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
+        let said = std::iter::successors(Some(error), |error| (*error).source());
+        let said: Vec<String> = said.take(16).map(ToString::to_string).collect();
+        Self::new(said.join(": "))
+    }
+
     /// The same failure with something to do about it.
     pub(crate) fn advice(mut self, advice: impl Into<String>) -> Self {
         self.advice = Some(advice.into());
         self
     }
 
+    /// What went wrong.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// What to do about it.
+    pub(crate) fn what_to_do(&self) -> Option<&str> {
+        self.advice.as_deref()
+    }
+
     /// Writes it to standard error.
     pub(crate) fn tell(&self) {
-        let red = Style::new().fg_color(Some(AnsiColor::Red.into())).bold();
-        eprintln!("{red}error:{red:#} {}", self.what);
+        eprintln!("{BAD}error:{BAD:#} {}", self.what);
         if let Some(advice) = &self.advice {
             eprintln!("  {advice}");
         }
     }
 }
 
-impl<E: Error> From<E> for Failure {
-    fn from(error: E) -> Self {
-        let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-        let said = std::iter::once(error.to_string()).chain(causes.map(ToString::to_string));
-        Self::new(said.collect::<Vec<_>>().join(": "))
+impl From<PortError> for Failure {
+    fn from(error: PortError) -> Self {
+        let failure = Self::of(&error);
+        match error.kind {
+            FailureKind::Denied => failure.advice(
+                "check the credentials (`aws sts get-caller-identity`) and the policy: docs/IAM.md names each action",
+            ),
+            FailureKind::NotFound => failure.advice(
+                "check the name, the region (--region) and the account; a lease table is named after its application",
+            ),
+            FailureKind::Unavailable | FailureKind::Protocol => failure.advice(
+                "check --endpoint-url (or AWS_ENDPOINT_URL), the region and the network",
+            ),
+            FailureKind::Throttled => failure
+                .advice("the whole account shares ten DescribeStream calls a second; try again"),
+            _ => failure,
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::of(&error)
+    }
+}
+
+impl From<ServerError> for Failure {
+    fn from(error: ServerError) -> Self {
+        Self::of(&error)
+    }
+}
+
+impl From<InvalidId> for Failure {
+    fn from(error: InvalidId) -> Self {
+        Self::of(&error)
     }
 }

@@ -1,7 +1,17 @@
 //! `shardkeeper`: look at the leases of an application, and run the emulator.
 
+mod book;
+mod checkpoint;
+mod colours;
+mod connection;
+mod doctor;
 mod emulator;
 mod failure;
+mod lag;
+mod leases;
+mod names;
+mod screen;
+mod shards;
 mod spans;
 
 use std::process::ExitCode;
@@ -20,6 +30,11 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Leases(leases::Arguments),
+    Shards(shards::Arguments),
+    Lag(lag::Arguments),
+    Checkpoint(checkpoint::Arguments),
+    Doctor(doctor::Arguments),
     Emulator(emulator::Arguments),
 }
 
@@ -37,6 +52,11 @@ async fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Leases(arguments) => leases::run(arguments).await,
+        Command::Shards(arguments) => shards::run(arguments).await,
+        Command::Lag(arguments) => lag::run(arguments).await,
+        Command::Checkpoint(arguments) => checkpoint::run(arguments).await,
+        Command::Doctor(arguments) => doctor::run(arguments).await,
         Command::Emulator(arguments) => emulator::run(arguments).await,
     }
 }
