@@ -11,7 +11,7 @@
 //!                            │ └────────▶ Confirming ──────────────────▶ Notifying
 //!                                                                          │ EndAcknowledged
 //!      LeaveAsked: from Idle, Pausing, Confirming, after a failure         ▼
-//!                  └────────────▶ Leaving ── Departed ─▶ Over ◀─ EndStored ─ Closing
+//!         └─▶ Parting ── Parted ─▶ Leaving ── Departed ─▶ Over ◀─ EndStored ─ Closing
 //!
 //!  LeaseLost: from everywhere ─▶ Over, and nothing more is done.
 //! ```
@@ -48,6 +48,8 @@ pub enum Stage {
     Notifying,
     /// The end is being stored together with the children's leases.
     Closing,
+    /// The processor's `shutdown_requested` runs; acknowledgements that are still out may come in.
+    Parting,
     /// The last checkpoint is being stored and the lease let go.
     Leaving,
     /// Nothing more will happen.
@@ -90,6 +92,8 @@ pub enum Event {
         /// True when records of the batch are left, to be delivered again.
         rest: bool,
     },
+    /// Records that were given out earlier were acknowledged up to here.
+    Acknowledged(Checkpoint),
     /// The call of user code failed and is to be made again later.
     Failed,
     /// It is later.
@@ -106,6 +110,8 @@ pub enum Event {
     EndStored,
     /// The lease is to be let go.
     LeaveAsked(Leave),
+    /// The processor was told, and had its time.
+    Parted,
     /// It was let go.
     Departed,
     /// The lease is no longer ours.
@@ -127,6 +133,8 @@ pub enum Action {
     NotifyEnd,
     /// Store the end and the children's leases.
     StoreEnd,
+    /// Call `shutdown_requested` and wait a bounded time for acknowledgements that are still out.
+    NotifyLeave,
     /// Store this checkpoint and let the lease go.
     Depart(Checkpoint, Leave),
     /// Tell the processor that the lease is gone and drop everything.
@@ -168,7 +176,10 @@ impl Consumer {
 
     /// True when [`Event::StoreDue`] would store something.
     pub fn wants_store(&self) -> bool {
-        let settled = matches!(self.stage, Stage::Closing | Stage::Leaving | Stage::Over(_));
+        let settled = matches!(
+            self.stage,
+            Stage::Closing | Stage::Parting | Stage::Leaving | Stage::Over(_)
+        );
         !settled && !self.storing && self.acknowledged > self.stored
     }
 
@@ -177,7 +188,8 @@ impl Consumer {
     #[must_use]
     pub fn step(mut self, event: Event) -> (Self, Vec<Action>) {
         use Stage::{
-            Closing, Confirming, Idle, Leaving, Notifying, Over, Pausing, Processing, Starting,
+            Closing, Confirming, Idle, Leaving, Notifying, Over, Parting, Pausing, Processing,
+            Starting,
         };
         let actions = match (self.stage, event) {
             (Over(_), _) => vec![],
@@ -185,6 +197,7 @@ impl Consumer {
             (_, Event::LeaveAsked(leave)) => self.ask_to_leave(leave),
             (_, Event::Stored(checkpoint)) => self.stored(checkpoint),
             (_, Event::StoreDue) => self.store(),
+            (_, Event::Acknowledged(through)) => self.acknowledge(through),
 
             (Starting, Event::Initialized) => self.settle(Idle),
             (Idle, Event::Ready) if self.leave.is_none() => self.go(Processing, Action::Deliver),
@@ -204,6 +217,7 @@ impl Consumer {
             }
             (Notifying, Event::EndAcknowledged) => self.settle(Closing),
             (Closing, Event::EndStored) => self.over(Outcome::Ended),
+            (Parting, Event::Parted) => self.depart(),
             (Leaving, Event::Departed) => self.over(Outcome::Departed),
             _ => vec![],
         };
@@ -228,15 +242,30 @@ impl Consumer {
         }
         match (stage, self.leave) {
             (Stage::Closing, _) => vec![Action::StoreEnd],
-            (Stage::Idle | Stage::Pausing | Stage::Confirming, Some(leave)) => {
-                self.go(Stage::Leaving, Action::Depart(self.acknowledged, leave))
+            (Stage::Idle | Stage::Pausing | Stage::Confirming, Some(Leave::Asked)) => {
+                self.go(Stage::Parting, Action::NotifyLeave)
+            }
+            (Stage::Idle | Stage::Pausing | Stage::Confirming, Some(Leave::Stopped)) => {
+                self.depart()
             }
             _ => vec![],
         }
     }
 
+    fn depart(&mut self) -> Vec<Action> {
+        let leave = self.leave.unwrap_or(Leave::Asked);
+        self.go(Stage::Leaving, Action::Depart(self.acknowledged, leave))
+    }
+
+    fn acknowledge(&mut self, through: Checkpoint) -> Vec<Action> {
+        if !matches!(self.stage, Stage::Closing | Stage::Leaving) {
+            self.acknowledged = self.acknowledged.max(through);
+        }
+        vec![]
+    }
+
     fn ask_to_leave(&mut self, leave: Leave) -> Vec<Action> {
-        if matches!(self.stage, Stage::Closing | Stage::Leaving) {
+        if matches!(self.stage, Stage::Closing | Stage::Parting | Stage::Leaving) {
             return vec![];
         }
         // A stop outranks a hand-over: the next owner would run into the same wall.
@@ -327,8 +356,10 @@ mod tests {
                 Event::Failed,
                 Event::RetryDue,
                 Event::StoreDue,
+                Event::Acknowledged(after(self.delivered)),
                 Event::EndConfirmed,
                 Event::EndAcknowledged,
+                Event::Parted,
                 Event::LeaveAsked(Leave::Asked),
                 Event::LeaveAsked(Leave::Stopped),
                 Event::LeaseLost,
@@ -365,10 +396,15 @@ mod tests {
                 | (Stage::Processing, Event::Processed { .. } | Event::Failed) => {
                     self.user_call = None
                 }
+                // A failed `initialize` or `shard_ended` has returned; it is called again unless we leave.
+                (Stage::Starting | Stage::Notifying, Event::Failed) if self.asked => {
+                    self.user_call = None;
+                }
                 (Stage::Notifying, Event::EndAcknowledged) => {
                     self.user_call = None;
                     self.notified = true;
                 }
+                (Stage::Parting, Event::Parted) => self.user_call = None,
                 (Stage::Idle, Event::Drained) => self.drained = true,
                 (Stage::Confirming, Event::EndConfirmed) => self.confirmed = self.drained,
                 (_, Event::Stored(checkpoint)) => {
@@ -383,7 +419,7 @@ mod tests {
 
         fn check(&mut self, action: Action) {
             match action {
-                Action::Deliver | Action::NotifyEnd => {
+                Action::Deliver | Action::NotifyEnd | Action::NotifyLeave => {
                     assert!(self.user_call.is_none(), "invariant 1: {action:?}");
                     assert!(action != Action::Deliver || !self.asked, "invariant 7");
                     self.user_call = Some(action);
@@ -476,10 +512,23 @@ mod tests {
             Event::Ready,
             Event::LeaveAsked(Leave::Asked),
             ALL_OF_IT(9),
+            Event::Parted,
+        ]);
+        let leaves = Action::Depart(after(9), Leave::Asked);
+        assert_eq!(actions, [Action::Deliver, Action::NotifyLeave, leaves]);
+    }
+
+    #[test]
+    fn a_departure_carries_what_was_acknowledged_while_the_processor_was_told() {
+        let (_, actions) = life(&[
+            Event::Initialized,
+            Event::LeaveAsked(Leave::Asked),
+            Event::Acknowledged(after(4)),
+            Event::Parted,
         ]);
         assert_eq!(
             actions,
-            [Action::Deliver, Action::Depart(after(9), Leave::Asked)]
+            [Action::NotifyLeave, Action::Depart(after(4), Leave::Asked)]
         );
     }
 
@@ -490,9 +539,13 @@ mod tests {
             Event::Ready,
             Event::Failed,
             Event::LeaveAsked(Leave::Asked),
+            Event::Parted,
         ]);
         let leaves = Action::Depart(Checkpoint::TrimHorizon, Leave::Asked);
-        assert_eq!(actions, [Action::Deliver, Action::Pause, leaves]);
+        assert_eq!(
+            actions,
+            [Action::Deliver, Action::Pause, Action::NotifyLeave, leaves]
+        );
     }
 
     #[test]
@@ -504,9 +557,14 @@ mod tests {
             Event::StoreDue,
             Event::LeaveAsked(Leave::Asked),
             Event::Stored(after(9)),
+            Event::Parted,
         ]);
+        let stores = Action::Store(after(9));
         let leaves = Action::Depart(after(9), Leave::Asked);
-        assert_eq!(actions, [Action::Deliver, Action::Store(after(9)), leaves]);
+        assert_eq!(
+            actions,
+            [Action::Deliver, stores, Action::NotifyLeave, leaves]
+        );
     }
 
     #[test]

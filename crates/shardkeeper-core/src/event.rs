@@ -136,6 +136,13 @@ pub enum Event {
         /// What the processor's error says of itself, in the user's words; `None` after a panic.
         error: Option<String>,
     },
+    /// Records whose acknowledgement was put off were given up by the processor; they are delivered again.
+    DeferralDropped {
+        /// The shard.
+        shard: ShardId,
+        /// Everything after this is delivered again.
+        after: Checkpoint,
+    },
     /// A record was skipped because the processor said so.
     RecordSkipped {
         /// The shard.

@@ -631,7 +631,7 @@ mod tests {
         let writes = held.end(
             std::slice::from_ref(&child),
             &[],
-            &[child.shard.clone()],
+            std::slice::from_ref(&child.shard),
             "w2",
         );
         let born = read(&applied(&writes[1], None));

@@ -2,12 +2,14 @@
 //!
 //! Here live the names of things ([`ids`]), what is read ([`record`], [`page`]), how far it was read
 //! ([`checkpoint`]), who may read it ([`lease`], [`membership`], written down as [`row`]s), and every
-//! decision about them: [`lineage`], [`balance`], [`consumer`], [`hand`], [`pacing`]. [`event`] is the vocabulary in
+//! decision about them: [`lineage`], [`balance`], [`consumer`], [`hand`],
+//! [`acks`], [`pacing`]. [`event`] is the vocabulary in
 //! which the runtime tells what happened.
 //!
 //! What may never live here: a clock, dice, a runtime, an SDK, a log line. Now and dice are arguments.
 //! The only `async` is the signatures of the two [`ports`].
 
+pub mod acks;
 pub mod balance;
 pub mod checkpoint;
 pub mod consumer;

@@ -28,6 +28,7 @@
 //! What is promised is numbered in docs/SEMANTICS.md; the lease table is described in docs/PROTOCOL.md.
 
 mod beater;
+mod deferred;
 mod env;
 mod error;
 mod incarnation;
@@ -56,6 +57,7 @@ pub use shardkeeper_core::event::{Acquired, DataLoss, Event, LossCause};
 pub use shardkeeper_core::ids::{InvalidId, SequenceNumber, ShardId, StreamArn, WorkerId};
 pub use shardkeeper_core::record::{Batch, Change, ChangeKind, ImageError, Record};
 
+pub use deferred::{Acks, Defer, Deferral};
 pub use env::Env;
 pub use error::{BoxError, Error, ErrorKind};
 pub use observer::Observer;

@@ -17,6 +17,7 @@ use shardkeeper_core::ids::{SequenceNumber, ShardId, StreamArn, WorkerId};
 use shardkeeper_core::record::Batch;
 use tokio_util::sync::CancellationToken;
 
+use crate::deferred::Deferral;
 use crate::error::BoxError;
 
 /// Handles the records of one shard. One instance per shard and time of ownership, made by the
@@ -69,6 +70,13 @@ pub trait RecordProcessor: Send + 'static {
         async {}
     }
 
+    /// The lease is about to be handed over, because the worker shuts down or another one gets its share.
+    /// No batch is in hand. Flush now: acknowledgements that were put off are waited for a while longer.
+    fn shutdown_requested(&mut self, cx: &ShardContext) -> impl Future<Output = ()> + Send {
+        let _ = cx;
+        async {}
+    }
+
     /// `process` returned an error. The default retries with back-off for ever and never skips.
     fn on_error(&mut self, failure: Failure<'_, Self::Error>) -> Remedy {
         let _ = failure;
@@ -77,7 +85,7 @@ pub trait RecordProcessor: Send + 'static {
 }
 
 /// How much of a batch is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Progress {
     /// All of it.
@@ -85,6 +93,9 @@ pub enum Progress {
     /// Everything up to and including this record; the rest is delivered again at once. A position
     /// that does not advance waits like [`Remedy::Retry`].
     Through(SequenceNumber),
+    /// Later, in any order, from any task: see [`Defer`](crate::Defer). The next batch is delivered at once;
+    /// when too much is out, fetching stops until acknowledgements come in.
+    Deferred(Deferral),
 }
 
 /// A batch that failed.
@@ -226,6 +237,7 @@ pub(crate) trait AnyProcessor: Send {
     fn process(self: Box<Self>, attempt: Attempt, cx: ShardContext) -> Call<Processed>;
     fn shard_ended(self: Box<Self>, cx: ShardContext) -> Call<Result<(), String>>;
     fn lease_lost(self: Box<Self>, cx: ShardContext) -> Call<()>;
+    fn shutdown_requested(self: Box<Self>, cx: ShardContext) -> Call<()>;
 }
 
 impl<P: RecordProcessor> AnyProcessor for P {
@@ -277,6 +289,13 @@ impl<P: RecordProcessor> AnyProcessor for P {
     fn lease_lost(mut self: Box<Self>, cx: ShardContext) -> Call<()> {
         guarded(async move {
             RecordProcessor::lease_lost(&mut *self, &cx).await;
+            (self as Boxed, ())
+        })
+    }
+
+    fn shutdown_requested(mut self: Box<Self>, cx: ShardContext) -> Call<()> {
+        guarded(async move {
+            RecordProcessor::shutdown_requested(&mut *self, &cx).await;
             (self as Boxed, ())
         })
     }

@@ -4,6 +4,7 @@
 //! write of the lease row and one fetch under way, and it owns everything they need.
 
 mod lease_writes;
+mod parting;
 mod user_code;
 
 use std::collections::VecDeque;
@@ -22,6 +23,7 @@ use shardkeeper_core::lineage::Shard;
 use shardkeeper_core::record::Batch;
 use tokio::sync::watch;
 
+use self::parting::Out;
 use crate::env::Env;
 use crate::lease_writer::LeaseWriter;
 use crate::listing::Listing;
@@ -113,6 +115,9 @@ pub(crate) struct ShardConsumer {
     gap: Option<Gap>,
     read_to_the_end: bool,
     hand: Option<Hand>,
+    out: Out,
+    /// While parting: when waiting ends.
+    part_by: Duration,
     children: Vec<Shard>,
     confirming: Option<Pin<Box<dyn Future<Output = Vec<Shard>> + Send>>>,
     retry: Retry,
@@ -152,6 +157,8 @@ impl ShardConsumer {
             gap: None,
             read_to_the_end: false,
             hand: None,
+            out: Out::default(),
+            part_by: Duration::ZERO,
             children: Vec::new(),
             confirming: None,
             retry: Retry::new(&world.env),
@@ -175,6 +182,7 @@ impl ShardConsumer {
             }
             self.prefetch();
             let due = self.next_due();
+            let deferred = self.out.changed();
             let env = self.world.env.clone();
             let standing = Arc::clone(&self.world.standing);
             tokio::select! {
@@ -186,6 +194,7 @@ impl ShardConsumer {
                 }
                 done = under_way(&mut self.calling) => self.call_returned(done),
                 written = under_way(&mut self.writing) => self.written(written),
+                () = deferred => self.settle(),
                 children = under_way(&mut self.confirming) => {
                     self.children = children;
                     self.happened(Happened::EndConfirmed);
@@ -198,18 +207,30 @@ impl ShardConsumer {
 
     /// Tells the table what waits: it is asked again after everything that happens.
     fn feed(&mut self) {
-        if self.life.stage() == Stage::Idle {
-            if let Some(batch) = self.queue.pop_front() {
-                self.hand = Hand::new(batch, self.world.env.now());
-                self.happened(Happened::Ready);
-            } else if let Some(gap) = self.gap.take() {
-                self.decide(&gap);
-            } else if self.read_to_the_end {
-                self.happened(Happened::Drained);
-            }
+        match self.life.stage() {
+            Stage::Idle if self.again_at.is_none() => self.feed_idle(),
+            Stage::Parting => self.part(),
+            _ => {}
         }
         if self.life.wants_store() && self.world.env.now() >= self.store_at {
             self.happened(Happened::StoreDue);
+        }
+    }
+
+    fn feed_idle(&mut self) {
+        if self.out.is_abandoned() {
+            self.begin_again();
+        } else if self.out.is_full() {
+            // Acknowledgements must come in first.
+        } else if let Some(batch) = self.queue.pop_front() {
+            self.hand = Hand::new(batch, self.world.env.now());
+            self.happened(Happened::Ready);
+        } else if !self.out.is_empty() {
+            // What follows is only for a shard of which everything is acknowledged.
+        } else if let Some(gap) = self.gap.take() {
+            self.decide(&gap);
+        } else if self.read_to_the_end {
+            self.happened(Happened::Drained);
         }
     }
 
@@ -233,6 +254,7 @@ impl ShardConsumer {
                 }));
             }
             Action::NotifyEnd => self.call_shard_ended(),
+            Action::NotifyLeave => self.call_shutdown_requested(),
             Action::StoreEnd => self.store_end(),
             Action::Depart(checkpoint, leave) => self.depart(checkpoint, leave),
         }
@@ -291,7 +313,8 @@ impl ShardConsumer {
 
     fn next_due(&self) -> Option<Duration> {
         let store = self.life.wants_store().then_some(self.store_at);
-        self.again_at.into_iter().chain(store).min()
+        let part = (self.life.stage() == Stage::Parting).then_some(self.part_by);
+        self.again_at.into_iter().chain(store).chain(part).min()
     }
 
     fn time_passed(&mut self) {

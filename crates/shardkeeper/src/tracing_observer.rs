@@ -39,6 +39,9 @@ impl Observer for TracingObserver {
                 let error = error.as_deref().unwrap_or("it panicked");
                 warn!(%shard, attempt, ?retry_in, error, "the processor failed");
             }
+            Event::DeferralDropped { shard, after } => {
+                warn!(%shard, %after, "records were given up unacknowledged and are delivered again");
+            }
             Event::CallFailed {
                 action,
                 kind,

@@ -14,6 +14,7 @@ pub(crate) enum UserCall {
     Initialize(Call<Result<(), String>>),
     Process(Call<Processed>, Duration),
     ShardEnded(Call<Result<(), String>>),
+    ShutdownRequested(Call<()>),
 }
 
 /// A call that has returned, with the processor unless it panicked.
@@ -22,6 +23,7 @@ pub(crate) enum UserDone {
     /// With the time at which the call began.
     Processed(Outcome<(Boxed, Processed)>, Duration),
     ShardEnded(Outcome<(Boxed, Result<(), String>)>),
+    ShutdownRequested(Outcome<(Boxed, ())>),
 }
 
 impl UserCall {
@@ -42,6 +44,10 @@ impl UserCall {
     pub(crate) fn shard_ended(processor: Boxed, cx: ShardContext) -> Self {
         Self::ShardEnded(processor.shard_ended(cx))
     }
+
+    pub(crate) fn shutdown_requested(processor: Boxed, cx: ShardContext) -> Self {
+        Self::ShutdownRequested(processor.shutdown_requested(cx))
+    }
 }
 
 impl Future for UserCall {
@@ -57,6 +63,9 @@ impl Future for UserCall {
                     .map(|outcome| UserDone::Processed(outcome, began))
             }
             Self::ShardEnded(call) => call.as_mut().poll(cx).map(UserDone::ShardEnded),
+            Self::ShutdownRequested(call) => {
+                call.as_mut().poll(cx).map(UserDone::ShutdownRequested)
+            }
         }
     }
 }
@@ -67,6 +76,7 @@ impl UserDone {
         match self {
             Self::Initialized(Outcome::Returned((processor, _)))
             | Self::ShardEnded(Outcome::Returned((processor, _)))
+            | Self::ShutdownRequested(Outcome::Returned((processor, ())))
             | Self::Processed(Outcome::Returned((processor, _)), _) => Some(processor),
             _ => None,
         }

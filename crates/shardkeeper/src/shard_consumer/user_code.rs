@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use shardkeeper_core::checkpoint::Checkpoint;
 use shardkeeper_core::consumer::{Event as Happened, Stage};
 use shardkeeper_core::event::Event;
-use shardkeeper_core::ids::SequenceNumber;
 
 use super::ShardConsumer;
 use crate::processor::{Outcome, Processed, Progress, Remedy};
@@ -86,6 +84,10 @@ impl ShardConsumer {
                     Err(error) => self.call_failed(Some(error)),
                 }
             }
+            UserDone::ShutdownRequested(Outcome::Returned((processor, ()))) => {
+                self.processor = Some(processor);
+            }
+            UserDone::ShutdownRequested(Outcome::Panicked) => self.initialized = false,
             UserDone::Processed(Outcome::Panicked, _) => {
                 self.initialized = false;
                 self.batch_failed(None, None);
@@ -100,9 +102,14 @@ impl ShardConsumer {
     pub(super) fn processed(&mut self, processed: Processed, began: Duration) {
         let now = self.world.env.now();
         let Some(hand) = &mut self.hand else { return };
+        let mut deferral = None;
         let through = match processed {
             Processed::Ok(Progress::Done) => None,
             Processed::Ok(Progress::Through(position)) => Some(position),
+            Processed::Ok(Progress::Deferred(later)) => {
+                deferral = Some(later);
+                None
+            }
             Processed::Err { remedy, error } => {
                 match remedy {
                     Remedy::Retry => self.batch_failed(None, Some(error)),
@@ -133,17 +140,21 @@ impl ShardConsumer {
             took,
             iterator_age,
         });
-        self.acknowledged(done.through, done.rest);
+        match deferral {
+            Some(deferral) => self.out.defer(deferral),
+            None => self.out.behind(done.through),
+        }
+        self.worked_off(done.rest);
     }
 
-    pub(super) fn acknowledged(&mut self, through: SequenceNumber, rest: bool) {
+    /// Part of the batch in hand, or all of it, is worked off; what counts of it waits for what is before it.
+    fn worked_off(&mut self, rest: bool) {
         if !rest {
             self.hand = None;
         }
-        self.happened(Happened::Processed {
-            through: Checkpoint::After(through),
-            rest,
-        });
+        self.settle();
+        let through = self.life.acknowledged();
+        self.happened(Happened::Processed { through, rest });
     }
 
     pub(super) fn skip(&mut self) {
@@ -155,7 +166,8 @@ impl ShardConsumer {
                     shard,
                     sequence_number,
                 });
-                self.acknowledged(skipped.through, skipped.rest);
+                self.out.behind(skipped.through);
+                self.worked_off(skipped.rest);
             }
             None => {
                 self.again_at = Some(now);

@@ -1,0 +1,145 @@
+//! Acknowledgements that are still out, and the time that a processor gets before its lease is handed over.
+
+use std::collections::VecDeque;
+use std::future::Future;
+
+use shardkeeper_core::checkpoint::Checkpoint;
+use shardkeeper_core::consumer::Event as Happened;
+use shardkeeper_core::event::Event;
+use shardkeeper_core::ids::SequenceNumber;
+
+use super::ShardConsumer;
+use crate::deferred::Deferral;
+use crate::shard_reader::ShardReader;
+use crate::user_call::UserCall;
+
+/// Fetching stops while records of so many bytes are out unacknowledged.
+const MAX_OUT_BYTES: u64 = 8 * 1024 * 1024;
+/// And while so many batches are out, however small.
+const MAX_OUT_BATCHES: usize = 256;
+
+/// Batches that were processed but whose acknowledgement is not the checkpoint yet, in order.
+#[derive(Debug, Default)]
+pub(super) struct Out(VecDeque<Waiting>);
+
+#[derive(Debug)]
+enum Waiting {
+    /// Acknowledged record by record.
+    For(Deferral),
+    /// Acknowledged at once, behind one that is not.
+    Behind(SequenceNumber),
+}
+
+impl Out {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn defer(&mut self, deferral: Deferral) {
+        self.0.push_back(Waiting::For(deferral));
+    }
+
+    /// `through` was acknowledged; it counts when everything before it is.
+    pub(super) fn behind(&mut self, through: SequenceNumber) {
+        self.0.push_back(Waiting::Behind(through));
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        let bytes = self.0.iter().map(|waiting| match waiting {
+            Waiting::For(deferral) => deferral.bytes(),
+            Waiting::Behind(_) => 0,
+        });
+        self.0.len() >= MAX_OUT_BATCHES || bytes.sum::<u64>() >= MAX_OUT_BYTES
+    }
+
+    /// Removes what is settled and says how far that goes.
+    fn settle(&mut self) -> Option<SequenceNumber> {
+        let mut frontier = None;
+        while let Some(front) = self.0.front() {
+            let settled = match front {
+                Waiting::Behind(through) => {
+                    frontier = Some(*through);
+                    true
+                }
+                Waiting::For(deferral) => {
+                    frontier = deferral.frontier().or(frontier);
+                    deferral.is_settled()
+                }
+            };
+            if !settled {
+                break;
+            }
+            self.0.pop_front();
+        }
+        frontier
+    }
+
+    /// The first thing that waits will never be acknowledged.
+    pub(super) fn is_abandoned(&self) -> bool {
+        matches!(self.0.front(), Some(Waiting::For(deferral)) if deferral.is_abandoned())
+    }
+
+    /// Waits until the first thing that waits has moved; for ever when nothing waits.
+    pub(super) fn changed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let front = match self.0.front() {
+            Some(Waiting::For(deferral)) => Some(deferral.clone()),
+            _ => None,
+        };
+        async move {
+            match front {
+                Some(deferral) => deferral.changed().await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+}
+
+impl ShardConsumer {
+    /// Acknowledgements came in.
+    pub(super) fn settle(&mut self) {
+        if let Some(frontier) = self.out.settle() {
+            self.happened(Happened::Acknowledged(Checkpoint::After(frontier)));
+        }
+    }
+
+    /// Records were given up: reads again from what is acknowledged, after a pause.
+    pub(super) fn begin_again(&mut self) {
+        let from = self.life.acknowledged();
+        self.emit(&Event::DeferralDropped {
+            shard: self.shard(),
+            after: from,
+        });
+        self.out = Out::default();
+        self.queue.clear();
+        self.hand = None;
+        self.gap = None;
+        self.fetching = None;
+        self.read_to_the_end = false;
+        let (stream, shard) = (self.lease.stream.clone(), self.shard());
+        self.reader = Some(ShardReader::new(
+            self.world.reading.clone(),
+            stream,
+            shard,
+            from,
+        ));
+        self.again_at = Some(self.world.env.now() + self.retry.next_pause());
+    }
+
+    /// Tells the processor that the lease is about to go.
+    pub(super) fn call_shutdown_requested(&mut self) {
+        self.part_by = self.world.env.now() + self.world.settings.hand_off_timeout / 3;
+        if let Some(processor) = self.processor.take() {
+            self.calling = Some(UserCall::shutdown_requested(processor, self.cx.clone()));
+        }
+    }
+
+    /// The lease goes when the processor has returned and nothing is out, or when its time is over.
+    pub(super) fn part(&mut self) {
+        let now = self.world.env.now();
+        let nothing_to_wait_for = self.out.is_empty() || self.out.is_abandoned();
+        if now >= self.part_by || (self.calling.is_none() && nothing_to_wait_for) {
+            self.calling = None;
+            self.happened(Happened::Parted);
+        }
+    }
+}
