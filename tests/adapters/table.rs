@@ -14,7 +14,10 @@ use super::scenes::table::Table;
 
 fn slow_to_create(delay: u64) -> Emulator {
     let create_delay = Duration::from_secs(delay);
-    let settings = EmulatorSettings { create_delay, ..EmulatorSettings::default() };
+    let settings = EmulatorSettings {
+        create_delay,
+        ..EmulatorSettings::default()
+    };
     Emulator::builder()
         .clock(tokio_clock(Duration::from_secs(1_795_000_000)))
         .settings(settings)

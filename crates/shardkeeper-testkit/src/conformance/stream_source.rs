@@ -1,4 +1,4 @@
-//! The contract of [`StreamSource`].
+//! The contract of [`StreamSource`](shardkeeper_core::ports::StreamSource).
 
 mod lifecycle;
 mod lineage;
@@ -7,130 +7,17 @@ mod listing;
 mod mistakes;
 mod positions;
 mod reading;
+mod scene;
+mod stage;
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::time::Duration;
 
-use async_trait::async_trait;
-use shardkeeper_core::ids::{ShardId, StreamArn};
-use shardkeeper_core::lineage::Shard;
-use shardkeeper_core::ports::{Position, ShardIterator, StreamSource};
 use shardkeeper_core::record::Record;
 
+pub use self::scene::{Capability, Scene, View};
+use self::stage::Stage;
 use super::{Checked, Report, Trouble, Verdict, checks, ensure, same, sentence};
-
-/// What a scene may lack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Capability {
-    /// Nothing special: every source must pass.
-    Everywhere,
-    /// The service's clock is told.
-    ServiceTime,
-    /// A stream has several shards from the start.
-    SeveralShards,
-    /// [`Scene::roll_over`].
-    RollOver,
-    /// [`Scene::split`].
-    Split,
-    /// The children of one shard can be asked for.
-    Children,
-    /// [`Position::At`], and [`Scene::wait`].
-    AtTimestamp,
-    /// [`Scene::trim`].
-    Trimming,
-    /// [`Scene::expire_iterators`].
-    IteratorExpiry,
-    /// Streams with other views than both images.
-    Views,
-    /// [`Scene::disable_stream`] and [`Scene::enable_stream`].
-    DisableEnable,
-}
-
-/// What records of a stream carry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum View {
-    /// `KEYS_ONLY`.
-    KeysOnly,
-    /// `NEW_IMAGE`.
-    NewImage,
-    /// `OLD_IMAGE`.
-    OldImage,
-    /// `NEW_AND_OLD_IMAGES`.
-    NewAndOldImages,
-}
-
-impl View {
-    /// As the service names it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::KeysOnly => "KEYS_ONLY",
-            Self::NewImage => "NEW_IMAGE",
-            Self::OldImage => "OLD_IMAGE",
-            Self::NewAndOldImages => "NEW_AND_OLD_IMAGES",
-        }
-    }
-}
-
-/// A table with an enabled stream, for one check. Items have the text key `id` and the number `n`.
-///
-/// The methods with a default belong to a capability; a scene that has it overrides them.
-#[async_trait]
-pub trait Scene: Send + Sync {
-    /// The source under test.
-    fn source(&self) -> Arc<dyn StreamSource>;
-
-    /// The name of the table.
-    fn table(&self) -> &str;
-
-    /// What this scene has, besides [`Capability::Everywhere`].
-    fn capabilities(&self) -> &[Capability];
-
-    /// Writes the item `id` with this `n`.
-    async fn put(&self, id: &str, n: u64) -> Result<(), Trouble>;
-
-    /// Deletes the item `id`.
-    async fn delete(&self, id: &str) -> Result<(), Trouble>;
-
-    /// Closes an open shard and follows it with one child.
-    async fn roll_over(&self, _shard: &ShardId) -> Result<(), Trouble> {
-        Err("this scene cannot roll a shard over".into())
-    }
-
-    /// Closes an open shard and follows it with several children.
-    async fn split(&self, _shard: &ShardId) -> Result<(), Trouble> {
-        Err("this scene cannot split a shard".into())
-    }
-
-    /// Trims every record that the shard has now.
-    async fn trim(&self, _shard: &ShardId) -> Result<(), Trouble> {
-        Err("this scene cannot trim a shard".into())
-    }
-
-    /// Makes every iterator that was handed out an expired one.
-    async fn expire_iterators(&self) -> Result<(), Trouble> {
-        Err("this scene cannot expire iterators".into())
-    }
-
-    /// Switches the stream off.
-    async fn disable_stream(&self) -> Result<(), Trouble> {
-        Err("this scene cannot switch its stream off".into())
-    }
-
-    /// Switches a new stream on, with [`View::NewAndOldImages`].
-    async fn enable_stream(&self) -> Result<(), Trouble> {
-        Err("this scene cannot switch its stream on".into())
-    }
-
-    /// Lets time pass, for the service too.
-    async fn wait(&self, _time: Duration) -> Result<(), Trouble> {
-        Err("this scene has no time".into())
-    }
-}
 
 type Check = fn(Stage) -> Pin<Box<dyn Future<Output = Result<(), Trouble>>>>;
 
@@ -207,112 +94,6 @@ async fn verdict<S: Scene + 'static>(
     match result {
         Ok(()) => Verdict::Passed,
         Err(why) => Verdict::Failed(why.to_string()),
-    }
-}
-
-/// A scene, its source and its stream.
-struct Stage {
-    scene: Box<dyn Scene>,
-    source: Arc<dyn StreamSource>,
-    stream: StreamArn,
-}
-
-/// More pages than any listing or shard of a check has.
-const PAGES: usize = 500;
-/// So many empty pages in a row, and the shard is taken to have no more to show for now: an empty
-/// page alone does not mean that (F37).
-const QUIET_PAGES: usize = 5;
-
-/// What reading a shard to its present end gave.
-struct ReadShard {
-    records: Vec<Record>,
-    /// `None` when the shard ended.
-    next: Option<ShardIterator>,
-}
-
-impl Stage {
-    /// Every shard of the stream, over all pages, as they came.
-    async fn shards(&self) -> Result<Vec<Shard>, Trouble> {
-        let mut shards = Vec::new();
-        let mut after = None;
-        for _ in 0..PAGES {
-            let page = self
-                .source
-                .list_shards(&self.stream, after.as_ref())
-                .await?;
-            shards.extend(page.shards);
-            match page.next {
-                None => return Ok(shards),
-                next => after = next,
-            }
-        }
-        Err("the listing does not end".into())
-    }
-
-    async fn shard(&self, id: &ShardId) -> Result<Shard, Trouble> {
-        let found = self
-            .shards()
-            .await?
-            .into_iter()
-            .find(|shard| shard.id == *id);
-        found.ok_or_else(|| format!("{id} is not listed").into())
-    }
-
-    async fn children_in_listing(&self, parent: &ShardId) -> Result<Vec<Shard>, Trouble> {
-        let mut shards = self.shards().await?;
-        shards.retain(|shard| shard.parent.as_ref() == Some(parent));
-        Ok(shards)
-    }
-
-    async fn read(&self, shard: &ShardId, at: Position) -> Result<ReadShard, Trouble> {
-        let from = self.source.open(&self.stream, shard, at).await?;
-        self.read_on(from, 1000).await
-    }
-
-    async fn read_on(&self, from: ShardIterator, limit: u16) -> Result<ReadShard, Trouble> {
-        let mut records = Vec::new();
-        let mut next = Some(from);
-        let mut quiet = 0;
-        for _ in 0..PAGES {
-            let Some(from) = &next else { break };
-            let fetched = self.source.fetch(from, limit).await?;
-            let found = fetched.page.records;
-            same(
-                fetched.page.undecodable.len(),
-                0,
-                "records that could not be read",
-            )?;
-            ensure(found.len() <= usize::from(limit), || {
-                format!("{} records where {limit} were asked for", found.len())
-            })?;
-            quiet = if found.is_empty() { quiet + 1 } else { 0 };
-            records.extend(found);
-            next = fetched.next;
-            if quiet == QUIET_PAGES {
-                break;
-            }
-        }
-        Ok(ReadShard { records, next })
-    }
-
-    /// Every record of every shard from its oldest on, by shard.
-    async fn everything(&self) -> Result<BTreeMap<ShardId, Vec<Record>>, Trouble> {
-        let mut all = BTreeMap::new();
-        for shard in self.shards().await? {
-            let read = self.read(&shard.id, Position::TrimHorizon).await?;
-            all.insert(shard.id, read.records);
-        }
-        Ok(all)
-    }
-
-    /// Writes items and says in which shard the first of them is: one with records.
-    async fn busy_shard(&self, items: u64) -> Result<(ShardId, Vec<Record>), Trouble> {
-        for n in 0..items {
-            self.scene.put("one item", n).await?;
-        }
-        let all = self.everything().await?;
-        let busy = all.into_iter().find(|(_, records)| !records.is_empty());
-        busy.ok_or_else(|| "no shard has the records".into())
     }
 }
 

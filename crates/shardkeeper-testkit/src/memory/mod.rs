@@ -4,8 +4,10 @@
 //! the contract suites of [`crate::conformance`] are held against. What the service does over time
 //! (expiry, trimming, throttling) is the emulator's; here everything happens when a test says so.
 
+mod item_change;
 mod leases;
 mod streams;
 
+pub use self::item_change::ItemChange;
 pub use self::leases::MemoryLeases;
-pub use self::streams::{ItemChange, MemoryStreams, UnknownShard};
+pub use self::streams::{MemoryStreams, UnknownShard};

@@ -1,11 +1,9 @@
 //! Streams in memory, as a test scripts them.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
 use shardkeeper_core::checkpoint::Timestamp;
 use shardkeeper_core::ids::{SequenceNumber, ShardId, StreamArn};
 use shardkeeper_core::lineage::Shard;
@@ -13,6 +11,8 @@ use shardkeeper_core::ports::{
     FailureKind, Fetched, PortError, Position, ShardIterator, ShardPage, StreamSource, StreamStatus,
 };
 use shardkeeper_core::record::{Page, Record};
+
+use super::ItemChange;
 
 /// Sequence numbers begin here: the 21 digits that the service demands.
 const FIRST_SEQUENCE_NUMBER: u128 = 100_000_000_000_000_000_000;
@@ -44,76 +44,6 @@ struct MemoryShard {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the stream has no open shard {0}")]
 pub struct UnknownShard(pub ShardId);
-
-/// What happened to an item, with keys and images as DynamoDB JSON: `{"id": {"S": "a"}}`.
-#[derive(Clone, PartialEq)]
-pub struct ItemChange {
-    keys: Value,
-    old: Option<Value>,
-    new: Option<Value>,
-}
-
-impl ItemChange {
-    /// The item is new.
-    #[must_use]
-    pub fn insert(keys: Value, new: Value) -> Self {
-        Self {
-            keys,
-            old: None,
-            new: Some(new),
-        }
-    }
-
-    /// The item was changed.
-    #[must_use]
-    pub fn modify(keys: Value, old: Value, new: Value) -> Self {
-        Self {
-            keys,
-            old: Some(old),
-            new: Some(new),
-        }
-    }
-
-    /// The item was deleted.
-    #[must_use]
-    pub fn remove(keys: Value, old: Value) -> Self {
-        Self {
-            keys,
-            old: Some(old),
-            new: None,
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        match (&self.old, &self.new) {
-            (None, _) => "INSERT",
-            (Some(_), Some(_)) => "MODIFY",
-            (Some(_), None) => "REMOVE",
-        }
-    }
-
-    fn wire(&self, sequence_number: SequenceNumber) -> Value {
-        let mut change = json!({
-            "Keys": self.keys, "SequenceNumber": sequence_number.as_str(),
-            "SizeBytes": self.keys.to_string().len(), "StreamViewType": "NEW_AND_OLD_IMAGES",
-        });
-        for (member, image) in [("OldImage", &self.old), ("NewImage", &self.new)] {
-            if let Some(image) = image {
-                change[member] = image.clone();
-            }
-        }
-        json!({
-            "eventID": format!("memory-{sequence_number}"), "eventName": self.name(),
-            "eventSource": "aws:dynamodb", "eventVersion": "1.1", "dynamodb": change,
-        })
-    }
-}
-
-impl fmt::Debug for ItemChange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ItemChange").field(&self.name()).finish()
-    }
-}
 
 impl MemoryStreams {
     /// The table `table` with a stream that is enabled and has no shard yet.
