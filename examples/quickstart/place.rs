@@ -1,0 +1,187 @@
+//! Where the table is: in the emulator of this process, or on a server.
+
+use std::time::{Duration, SystemTime};
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::DisplayErrorContext;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    StreamSpecification, StreamViewType,
+};
+use shardkeeper_testkit::emulator::{Emulator, EmulatorSettings};
+
+use crate::{Failure, Flags};
+
+/// On AWS a shard lives for about four hours; nobody wants to watch for that long.
+const SHARD_LIFE: Duration = Duration::from_secs(4);
+const SHARD_LIFE_SPREAD: Duration = Duration::from_secs(3);
+const FIRST_SHARDS: usize = 4;
+
+/// A call to a server that takes longer has failed; the SDK itself waits for ever.
+const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A table with a stream, and how to get there.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) table: String,
+    pub(crate) application: String,
+    server: Server,
+}
+
+#[derive(Debug)]
+enum Server {
+    Emulated(Emulator),
+    Elsewhere { url: String },
+}
+
+impl Place {
+    /// Finds the place and makes the table.
+    pub(crate) async fn open(flags: &Flags) -> Result<Self, Failure> {
+        let place = match &flags.endpoint_url {
+            None => Self::emulated(flags.seed),
+            Some(url) => Self::elsewhere(url)?,
+        };
+        place.create_table().await?;
+        Ok(place)
+    }
+
+    fn emulated(seed: u64) -> Self {
+        let settings = EmulatorSettings {
+            initial_shards: FIRST_SHARDS,
+            rollover_after: Some(SHARD_LIFE),
+            rollover_spread: SHARD_LIFE_SPREAD,
+            ..EmulatorSettings::default()
+        };
+        let emulator = Emulator::builder().seed(seed).settings(settings).build();
+        Self {
+            table: "orders".to_owned(),
+            application: "quickstart".to_owned(),
+            server: Server::Emulated(emulator),
+        }
+    }
+
+    /// A server may hold tables that matter to somebody, so these get names of their own.
+    fn elsewhere(url: &str) -> Result<Self, Failure> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+        let stamp = now.as_millis();
+        Ok(Self {
+            table: format!("orders-{stamp}"),
+            application: format!("quickstart-{stamp}"),
+            server: Server::Elsewhere {
+                url: url.to_owned(),
+            },
+        })
+    }
+
+    /// A configuration of the AWS SDK that leads here. Every caller gets one of its own, as every process
+    /// would.
+    pub(crate) async fn sdk_config(&self) -> SdkConfig {
+        let url = match &self.server {
+            Server::Emulated(emulator) => return emulator.sdk_config(),
+            Server::Elsewhere { url } => url,
+        };
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CALL_TIMEOUT)
+            .operation_attempt_timeout(CALL_TIMEOUT)
+            .build();
+        let loader = aws_config::defaults(BehaviorVersion::latest())
+            .endpoint_url(url)
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::standard());
+        let mut loader = loader;
+        if is_loopback(url) {
+            // A server on this machine wants a signature and does not check it.
+            if std::env::var_os("AWS_ACCESS_KEY_ID").is_none() {
+                let test = Credentials::new("quickstart", "quickstart", None, None, "quickstart");
+                loader = loader.credentials_provider(test);
+            }
+            if std::env::var_os("AWS_REGION").is_none() {
+                loader = loader.region(Region::new("us-east-1"));
+            }
+        }
+        loader.load().await
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        match &self.server {
+            Server::Emulated(_) => "the emulator in this process",
+            Server::Elsewhere { url } => url,
+        }
+    }
+
+    /// The hand that moves what AWS moves by itself; a server has none.
+    pub(crate) fn emulator(&self) -> Option<&Emulator> {
+        match &self.server {
+            Server::Emulated(emulator) => Some(emulator),
+            Server::Elsewhere { .. } => None,
+        }
+    }
+
+    async fn create_table(&self) -> Result<(), Failure> {
+        let id = AttributeDefinition::builder()
+            .attribute_name("id")
+            .attribute_type(ScalarAttributeType::S)
+            .build()?;
+        let key = KeySchemaElement::builder()
+            .attribute_name("id")
+            .key_type(KeyType::Hash)
+            .build()?;
+        let stream = StreamSpecification::builder()
+            .stream_enabled(true)
+            .stream_view_type(StreamViewType::NewAndOldImages)
+            .build()?;
+        let created = Client::new(&self.sdk_config().await)
+            .create_table()
+            .table_name(&self.table)
+            .billing_mode(BillingMode::PayPerRequest)
+            .attribute_definitions(id)
+            .key_schema(key)
+            .stream_specification(stream)
+            .send()
+            .await;
+        created.map_err(|error| self.failed("CreateTable", error))?;
+        Ok(())
+    }
+
+    /// Leaves a server as it was found. The emulator is gone with the process.
+    pub(crate) async fn tidy_up(&self) -> Result<(), Failure> {
+        if self.emulator().is_some() {
+            return Ok(());
+        }
+        let client = Client::new(&self.sdk_config().await);
+        for table in [&self.table, &self.application] {
+            let deleted = client.delete_table().table_name(table).send().await;
+            deleted.map_err(|error| self.failed("DeleteTable", error))?;
+        }
+        Ok(())
+    }
+
+    /// An error that says what was tried, where, and all that the SDK knows.
+    pub(crate) fn failed<E, R>(
+        &self,
+        action: &str,
+        error: aws_sdk_dynamodb::error::SdkError<E, R>,
+    ) -> Failure
+    where
+        E: std::error::Error + 'static,
+        R: std::fmt::Debug + 'static,
+    {
+        let why = DisplayErrorContext(&error);
+        format!("{action} failed on {}: {why}", self.name()).into()
+    }
+}
+
+fn is_loopback(url: &str) -> bool {
+    let host = url
+        .parse::<http::Uri>()
+        .ok()
+        .and_then(|uri| uri.host().map(str::to_owned));
+    host.is_some_and(|host| {
+        let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    })
+}
