@@ -137,7 +137,7 @@ impl State {
             Self::Stopped => "stopped",
             Self::Waiting => "waiting",
             Self::Free => "free",
-            Self::Read => "read",
+            Self::Read => "reading",
             Self::Orphaned => "owner gone",
         }
     }

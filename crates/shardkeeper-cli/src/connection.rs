@@ -44,7 +44,7 @@ impl Connection {
     /// Clients that say at once what they lack.
     pub(crate) async fn open(&self) -> Result<Door, Failure> {
         let config = self.config().await;
-        if config.region().is_none() {
+        if region(&config).is_none() {
             let what = "no AWS region is configured";
             return Err(Failure::new(what).advice(SET_REGION));
         }
@@ -54,6 +54,14 @@ impl Connection {
         }
         Ok(Door::new(&config))
     }
+}
+
+/// The region, unless it is the empty text that an unset variable of a script leaves behind.
+pub(crate) fn region(config: &SdkConfig) -> Option<&str> {
+    config
+        .region()
+        .map(AsRef::as_ref)
+        .filter(|region| !region.is_empty())
 }
 
 /// What to do without a region.

@@ -103,9 +103,12 @@ impl<const N: usize> Grid<N> {
                 (false, false) => (0, gap),
             };
             let Cell { text: said, style } = cell;
+            let style = if said.is_empty() { &PLAIN } else { style };
             let _ = write!(text, "{:before$}{style}{said}{style:#}{:after$}", "", "");
-            text.push_str(if is_last { "\n" } else { "  " });
+            text.push_str(if is_last { "" } else { "  " });
         }
+        text.truncate(text.trim_end().len());
+        text.push('\n');
     }
 }
 
@@ -116,9 +119,9 @@ mod tests {
     #[test]
     fn columns_are_as_wide_as_their_widest_cell_and_numbers_stand_to_the_right() {
         let mut grid = Grid::new(["NAME", ">N", "WHY"]);
-        grid.row([Cell::plain("a"), Cell::plain("12"), Cell::plain("")]);
+        grid.row([Cell::plain("a"), Cell::plain("12"), Cell::new("", STRONG)]);
         grid.row([Cell::plain("longer"), Cell::plain("3"), Cell::plain("x")]);
         let plain = anstream::adapter::strip_str(&grid.render()).to_string();
-        assert_eq!(plain, "NAME     N  WHY\na       12  \nlonger   3  x\n");
+        assert_eq!(plain, "NAME     N  WHY\na       12\nlonger   3  x\n");
     }
 }

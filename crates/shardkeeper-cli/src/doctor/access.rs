@@ -4,7 +4,7 @@ use aws_config::SdkConfig;
 use aws_credential_types::provider::ProvideCredentials;
 
 use super::report::Report;
-use crate::connection::{SET_CREDENTIALS, SET_REGION};
+use crate::connection::{self, SET_CREDENTIALS, SET_REGION};
 use crate::failure::Failure;
 
 /// False when nothing else can be tried.
@@ -15,13 +15,13 @@ pub(super) async fn examine(config: &SdkConfig, report: &mut Report) -> Result<b
 }
 
 fn region(config: &SdkConfig, report: &mut Report) -> Result<bool, Failure> {
-    let Some(region) = config.region() else {
+    let Some(region) = connection::region(config) else {
         report.bad("region", "no AWS region is configured", SET_REGION)?;
         return Ok(false);
     };
     match config.endpoint_url() {
         Some(url) => report.good("region", format!("{region}, at {url} instead of AWS"))?,
-        None => report.good("region", region.as_ref())?,
+        None => report.good("region", region)?,
     }
     Ok(true)
 }
