@@ -73,7 +73,7 @@ impl AwsLeases {
             }
             Err(error) if is_conflict(|code| has_code(&error, code)) => Ok(Answer::Conflict),
             Err(error) => {
-                let failed = port_error(ACTION, &error);
+                let failed = self.named(port_error(ACTION, &error));
                 match error.into_service_error() {
                     UpdateItemError::ConditionalCheckFailedException(why) => Ok(refused(why.item)),
                     _ => Err(failed),
@@ -102,7 +102,7 @@ impl AwsLeases {
             Ok(_) => Ok(Answer::Applied(vec![None])),
             Err(error) if is_conflict(|code| has_code(&error, code)) => Ok(Answer::Conflict),
             Err(error) => {
-                let failed = port_error(ACTION, &error);
+                let failed = self.named(port_error(ACTION, &error));
                 match error.into_service_error() {
                     DeleteItemError::ConditionalCheckFailedException(why) => Ok(refused(why.item)),
                     _ => Err(failed),
@@ -122,7 +122,7 @@ impl AwsLeases {
             .set_exclusive_start_key(after)
             .send()
             .await
-            .map_err(|error| port_error(ACTION, &error))?;
+            .map_err(|error| self.named(port_error(ACTION, &error)))?;
         let items = answer.items.ok_or_else(|| missing(ACTION, "Items"))?;
         let next = answer.last_evaluated_key.filter(|key| !key.is_empty());
         Ok((rows(ACTION, items)?, next))
@@ -135,7 +135,19 @@ impl AwsLeases {
             .request_items(&self.table, keys)
             .send()
             .await
-            .map_err(|error| port_error("BatchGetItem", &error))
+            .map_err(|error| self.named(port_error("BatchGetItem", &error)))
+    }
+
+    /// The service does not say which table it did not find.
+    fn named(&self, error: PortError) -> PortError {
+        if error.kind != FailureKind::NotFound {
+            return error;
+        }
+        let why = format!(
+            "the lease table {} is not there: {}",
+            self.table, error.message
+        );
+        failure(error.kind, error.action, &why)
     }
 }
 
@@ -243,7 +255,10 @@ impl LeaseStore for AwsLeases {
         match writes {
             [write] if write.verb == Verb::Update => self.update(write).await,
             [write] if write.verb == Verb::Delete => self.delete(write).await,
-            _ => transaction::write(&self.clients.dynamodb, &self.table, writes).await,
+            _ => {
+                let written = transaction::write(&self.clients.dynamodb, &self.table, writes).await;
+                written.map_err(|error| self.named(error))
+            }
         }
     }
 }
