@@ -5,7 +5,7 @@ use std::time::Duration;
 use shardkeeper::{ErrorKind, Event};
 use shardkeeper_tests::{APPLICATION, TABLE, World};
 
-use super::{SOON, TAKE_OVER, assert_in_order, delivered, done, ours, shards};
+use super::{SOON, TAKE_OVER, delivered, done, ours, shards};
 
 /// The key of the lease of the only shard.
 fn the_lease(world: &World) -> String {
