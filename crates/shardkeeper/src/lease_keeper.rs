@@ -271,8 +271,10 @@ impl LeaseKeeper {
         self.touched.insert(lease.key.clone(), self.world.env.now());
         match how {
             Outcome::Ended => {
-                // Late children are discovery's to find.
-                self.nudge.notify_one();
+                if born.is_empty() {
+                    // Children that are listed late are discovery's to find.
+                    self.nudge.notify_one();
+                }
                 for child in born {
                     self.start(child, &Acquired::Born);
                 }

@@ -24,6 +24,8 @@ const LATE_CHILDREN_ATTEMPTS: u32 = 6;
 const UNLISTED_ATTEMPTS: u32 = 2;
 /// A listing has at most so many pages: 100,000 shards.
 const MAX_PAGES: usize = 1_000;
+/// Between two pages: eight calls a second leave room for others, because the whole account shares ten (F10).
+const BETWEEN_PAGES: Duration = Duration::from_millis(125);
 
 /// What the listing says about one shard.
 enum Verdict {
@@ -137,7 +139,10 @@ impl Listing {
             shards.extend(found.into_iter().map(|shard| (shard.id.clone(), shard)));
             let progress = shards.len() > before || none_found;
             match next {
-                Some(next) if progress && after.as_ref() != Some(&next) => after = Some(next),
+                Some(next) if progress && after.as_ref() != Some(&next) => {
+                    after = Some(next);
+                    self.env.sleep(BETWEEN_PAGES).await;
+                }
                 next => {
                     return Ok(Listed {
                         complete: next.is_none(),
