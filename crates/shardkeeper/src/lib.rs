@@ -28,6 +28,7 @@
 //! What is promised is numbered in docs/SEMANTICS.md; the lease table is described in docs/PROTOCOL.md.
 
 mod beater;
+mod closures;
 mod deferred;
 mod env;
 mod error;
@@ -57,6 +58,9 @@ pub use shardkeeper_core::event::{Acquired, DataLoss, Event, LossCause};
 pub use shardkeeper_core::ids::{InvalidId, SequenceNumber, ShardId, StreamArn, WorkerId};
 pub use shardkeeper_core::record::{Batch, Change, ChangeKind, ImageError, Record};
 
+pub use closures::{
+    EachBatch, EachChange, each_batch, each_batch_with, each_change, each_change_with,
+};
 pub use deferred::{Acks, Defer, Deferral};
 pub use env::Env;
 pub use error::{BoxError, Error, ErrorKind};
