@@ -36,6 +36,7 @@ mod incarnation;
 mod lease_keeper;
 mod lease_writer;
 mod listing;
+mod metrics_observer;
 mod observer;
 mod processor;
 mod retry;
@@ -64,6 +65,7 @@ pub use closures::{
 pub use deferred::{Acks, Defer, Deferral};
 pub use env::Env;
 pub use error::{BoxError, Error, ErrorKind};
+pub use metrics_observer::MetricsObserver;
 pub use observer::Observer;
 pub use processor::{Decision, Failure, Progress, RecordProcessor, Remedy, ShardContext};
 pub use settings::Settings;
