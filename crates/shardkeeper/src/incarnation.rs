@@ -155,10 +155,7 @@ impl Parts {
             .await
             .map_err(Joining::Failed)?;
         if let Some(group) = rows.values().next().and_then(GroupRow::parse) {
-            return match refuse(&group, &self.application) {
-                Some(why) => Err(Joining::Refused(why)),
-                None => Ok(()),
-            };
+            return self.accept(&group);
         }
         let found = GroupRow::found(&self.application, self.source.service_time());
         self.settle(&[found]).await?;
@@ -168,11 +165,15 @@ impl Parts {
             .await
             .map_err(Joining::Failed)?;
         match rows.values().next().and_then(GroupRow::parse) {
-            Some(group) => {
-                refuse(&group, &self.application).map_or(Ok(()), |why| Err(Joining::Refused(why)))
-            }
+            Some(group) => self.accept(&group),
             None => Err(Joining::Failed(unexpected("the group row cannot be read"))),
         }
+    }
+
+    /// Is the table this application's, and the application this stream's?
+    fn accept(&self, group: &GroupRow) -> Result<(), Joining> {
+        let refused = refuse(group, &self.application).or_else(|| self.choice.refused_by(group));
+        refused.map_or(Ok(()), |why| Err(Joining::Refused(why)))
     }
 
     async fn settle(&self, writes: &[shardkeeper_core::row::Write]) -> Result<bool, Joining> {

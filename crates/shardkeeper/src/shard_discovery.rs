@@ -31,6 +31,29 @@ pub(crate) enum StreamChoice {
     Pinned(StreamArn),
 }
 
+impl StreamChoice {
+    /// Why a group that has listed streams already cannot list this one: every worker takes any of the group's
+    /// leases, so each would get the records of two tables.
+    pub(crate) fn refused_by(&self, group: &GroupRow) -> Option<String> {
+        let ours = match self {
+            // A table may be named by its ARN.
+            Self::Of { table } => table
+                .rsplit_once('/')
+                .map_or(table.as_str(), |(_, name)| name),
+            Self::Pinned(stream) => stream.table(),
+        };
+        let listed = group.listed.iter();
+        let known = listed.filter_map(|stream| StreamArn::parse(stream).ok());
+        let other = known
+            .map(|stream| stream.table().to_owned())
+            .find(|table| table != ours)?;
+        let application = &group.application;
+        Some(format!(
+            "the application {application:?} reads table {other}, so it cannot read table {ours} too; give each table an application of its own"
+        ))
+    }
+}
+
 /// Where the first shards of an application begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]

@@ -1,0 +1,5 @@
+//! What users touch beside the worker itself: closures as processors, metrics, and what is refused.
+
+mod closures;
+mod metrics_page;
+mod one_table;
