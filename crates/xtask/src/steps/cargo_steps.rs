@@ -60,7 +60,17 @@ pub(crate) fn build(task: &Task<'_>) -> Outcome<Totals> {
 }
 
 pub(crate) fn test(task: &Task<'_>) -> Outcome<Totals> {
-    let mut command = workspace_cargo(task, &["test", "--workspace", "--lib", "--bins", "--tests"]);
+    let mut command = workspace_cargo(
+        task,
+        &[
+            "test",
+            "--workspace",
+            "--no-fail-fast",
+            "--lib",
+            "--bins",
+            "--tests",
+        ],
+    );
     command.env(PROGRAMS, task.workspace.programs());
     count(&mut command, TESTS_END_WITHIN)
 }
