@@ -49,7 +49,7 @@ impl Size {
             "email": {"S": format!("someone.{index:08}@customers.example.com")},
             "createdAt": {"N": "1795396672"},
             "updatedAt": {"N": (1_795_396_672 + version).to_string()},
-            "note": {"S": "Leave the parcel with the neighbours on the second floor, please, and ring twice before noon."},
+            "note": {"S": "Leave the parcel with the neighbours on the second floor, please, ring twice before noon, and do not fold what is in it."},
             "gift": {"BOOL": version.is_multiple_of(2)},
         });
         if self == Self::Large {
@@ -80,7 +80,7 @@ fn more_attributes(index: u32) -> [(&'static str, Value); 9] {
                 {"M": {"sku": {"S": "sku-004242"}, "count": {"N": "1"}}},
             ]}),
         ),
-        ("instructions", json!({"S": said.repeat(5)})),
+        ("instructions", json!({"S": said.repeat(7)})),
         (
             "label",
             json!({"B": "c2hhcmRrZWVwZXIgYmVuY2ggbGFiZWwgYnl0ZXM="}),

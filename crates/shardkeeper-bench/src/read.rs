@@ -14,7 +14,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
     /// How many pages of 1000 records each client reads; the server keeps about 4 MB for each
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(2..=1000))]
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(2..=1000))]
     pages: u32,
     /// The last line of output is one JSON object
     #[arg(long)]
@@ -43,7 +43,7 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
     print!("{}", report.table(Paint::for_stdout()));
     report.verify_server()?;
     if options.json {
-        println!("{}", report.json());
+        println!("{}", report.json()?);
     }
     Ok(())
 }

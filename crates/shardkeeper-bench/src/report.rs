@@ -5,7 +5,7 @@ mod paint;
 
 use std::fmt::Write;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use self::figures::{Figures, grouped};
 pub(crate) use self::paint::Paint;
@@ -152,14 +152,19 @@ impl Report {
     }
 
     /// The worse figure of both sizes, for each key.
-    pub(crate) fn json(&self) -> Value {
-        let worse = self.worse();
-        json!({
-            "worker_over_bare_cpu": rounded(worse.cpu),
-            "worker_over_bare_wall": rounded(worse.wall),
-            "waiting_wall": rounded(worse.waiting),
-            "server_headroom": rounded(worse.headroom),
-        })
+    pub(crate) fn json(&self) -> Outcome<String> {
+        let Worse {
+            cpu,
+            wall,
+            waiting,
+            headroom,
+        } = self.worse();
+        Ok(serde_json::to_string(&Json {
+            worker_over_bare_cpu: rounded(cpu),
+            worker_over_bare_wall: rounded(wall),
+            waiting_wall: rounded(waiting),
+            server_headroom: rounded(headroom),
+        })?)
     }
 
     fn worse(&self) -> Worse {
@@ -182,6 +187,15 @@ struct Worse {
     wall: f64,
     waiting: f64,
     headroom: f64,
+}
+
+/// What other programs read. All are ratios bare / worker, but for the last.
+#[derive(Serialize)]
+struct Json {
+    worker_over_bare_cpu: f64,
+    worker_over_bare_wall: f64,
+    waiting_wall: f64,
+    server_headroom: f64,
 }
 
 fn rounded(ratio: f64) -> f64 {
@@ -229,8 +243,8 @@ mod tests {
         };
         run.verify_server().unwrap();
         assert_eq!(
-            run.json().to_string(),
-            r#"{"server_headroom":3.0,"waiting_wall":3.0,"worker_over_bare_cpu":2.0,"worker_over_bare_wall":3.0}"#
+            run.json().unwrap(),
+            r#"{"worker_over_bare_cpu":2.0,"worker_over_bare_wall":3.0,"waiting_wall":3.0,"server_headroom":3.0}"#
         );
     }
 
@@ -256,7 +270,7 @@ mod tests {
             line.trim_end().len()
         };
         assert_eq!(right_edge("records/s waiting"), right_edge("bare SDK loop"));
-        assert_eq!(right_edge("bare SDK loop"), right_edge("bare / worker"));
+        assert_eq!(right_edge("bare SDK loop"), right_edge("  bare / worker"));
         assert!(table.contains("0.50   >= 0.95 MISSED"), "{table}");
         assert!(table.contains("3.00   >= 1.15 met"), "{table}");
     }
