@@ -9,6 +9,7 @@
 //!                            │ │           Pausing
 //!                            │ │ Drained                 EndConfirmed
 //!                            │ └────────▶ Confirming ──────────────────▶ Notifying
+//!                            └── EndDenied ───┘
 //!                                                                          │ EndAcknowledged
 //!      LeaveAsked: from Idle, Pausing, Confirming, after a failure         ▼
 //!         └─▶ Parting ── Parted ─▶ Leaving ── Departed ─▶ Over ◀─ EndStored ─ Closing
@@ -104,6 +105,8 @@ pub enum Event {
     Stored(Checkpoint),
     /// The end of the shard is confirmed and its children are known.
     EndConfirmed,
+    /// The shard has not ended after all: it is read on.
+    EndDenied,
     /// `shard_ended` returned `Ok`.
     EndAcknowledged,
     /// The end was stored.
@@ -215,6 +218,7 @@ impl Consumer {
             (Confirming, Event::EndConfirmed) if self.leave.is_none() => {
                 self.go(Notifying, Action::NotifyEnd)
             }
+            (Confirming, Event::EndDenied) => self.settle(Idle),
             (Notifying, Event::EndAcknowledged) => self.settle(Closing),
             (Closing, Event::EndStored) => self.over(Outcome::Ended),
             (Parting, Event::Parted) => self.depart(),
@@ -358,6 +362,7 @@ mod tests {
                 Event::StoreDue,
                 Event::Acknowledged(after(self.delivered)),
                 Event::EndConfirmed,
+                Event::EndDenied,
                 Event::EndAcknowledged,
                 Event::Parted,
                 Event::LeaveAsked(Leave::Asked),
@@ -407,6 +412,7 @@ mod tests {
                 (Stage::Parting, Event::Parted) => self.user_call = None,
                 (Stage::Idle, Event::Drained) => self.drained = true,
                 (Stage::Confirming, Event::EndConfirmed) => self.confirmed = self.drained,
+                (Stage::Confirming, Event::EndDenied) => self.drained = false,
                 (_, Event::Stored(checkpoint)) => {
                     self.stored = checkpoint;
                     self.write = None;
@@ -503,6 +509,18 @@ mod tests {
             Action::StoreEnd,
         ];
         assert_eq!(actions, walked);
+    }
+
+    #[test]
+    fn s8_after_an_end_that_was_none_the_shard_is_read_on() {
+        let (consumer, actions) = life(&[
+            Event::Initialized,
+            Event::Drained,
+            Event::EndDenied,
+            Event::Ready,
+        ]);
+        assert_eq!(consumer.stage(), Stage::Processing);
+        assert_eq!(actions, [Action::ConfirmEnd, Action::Deliver]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Complete listings of a stream, and what they say about the end of one shard.
 //!
 //! A null iterator is only a hint that a shard has ended (S8). The end is confirmed by the listing: a child
-//! names the shard as its parent, or the shard has an ending sequence number, or the stream is disabled.
-//! Children may be listed late, so a confirmed end without children is looked at again for a while;
+//! names the shard as its parent, or the shard has an ending sequence number, or the stream is disabled. A
+//! shard that is still open has not ended, whatever the page looked like: it is read on. Children may be listed late, so a confirmed end without children is looked at again for a while;
 //! discovery finds what comes even later.
 
 use std::collections::BTreeMap;
@@ -35,6 +35,15 @@ enum Verdict {
     Unlisted,
 }
 
+/// What became of a hint that a shard has ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// It has; these are its children, as far as they are listed.
+    Confirmed(Vec<Shard>),
+    /// It is still open.
+    Denied,
+}
+
 /// Looks at the listing of a stream.
 #[derive(Debug, Clone)]
 pub(crate) struct Listing {
@@ -53,27 +62,37 @@ pub(crate) struct Listed {
 }
 
 impl Listing {
-    /// Waits until the end of `shard` is confirmed and gives its children. May be cancelled by dropping it.
-    pub(crate) async fn children_at_end(&self, stream: &StreamArn, shard: &ShardId) -> Vec<Shard> {
+    /// Waits until the end of `shard` is confirmed or denied. `patience` grows with every denial. May be
+    /// cancelled by dropping it.
+    pub(crate) async fn end_of(
+        &self,
+        stream: &StreamArn,
+        shard: &ShardId,
+        patience: &mut Retry,
+    ) -> End {
         let mut late = Retry::bounded(&self.env, Duration::from_millis(25), Duration::from_secs(1));
-        let mut unconfirmed = Retry::new(&self.env);
         let mut unlisted = 0;
         loop {
             match self.verdict(stream, shard).await {
-                Ok(Verdict::Ended(children)) => return children,
+                Ok(Verdict::Ended(children)) => return End::Confirmed(children),
                 Ok(Verdict::ClosedWithoutChildren) if late.attempts() >= LATE_CHILDREN_ATTEMPTS => {
-                    return Vec::new();
+                    return End::Confirmed(Vec::new());
                 }
                 Ok(Verdict::ClosedWithoutChildren) => late.pause().await,
-                Ok(Verdict::Unlisted) if unlisted >= UNLISTED_ATTEMPTS => return Vec::new(),
+                Ok(Verdict::Unlisted) if unlisted >= UNLISTED_ATTEMPTS => {
+                    return End::Confirmed(Vec::new());
+                }
                 Ok(Verdict::Unlisted) => {
                     unlisted += 1;
-                    unconfirmed.pause().await;
+                    patience.pause().await;
                 }
-                Ok(Verdict::StillOpen) => unconfirmed.pause().await,
+                Ok(Verdict::StillOpen) => {
+                    patience.pause().await;
+                    return End::Denied;
+                }
                 Err(error) => {
                     self.told(&error);
-                    unconfirmed.pause().await;
+                    patience.pause().await;
                 }
             }
         }
@@ -89,10 +108,14 @@ impl Listing {
                 ..
             }) => return Ok(Verdict::Ended(Vec::new())),
             Ok(_) => {}
-            Err(error) if error.kind == FailureKind::Invalid => {}
+            // Some servers do not know the question, and none knows a shard that is gone.
+            Err(error) if matches!(error.kind, FailureKind::Invalid | FailureKind::NotFound) => {}
             Err(error) => return Err(error),
         }
-        let Listed { status, shards, .. } = self.complete(stream).await?;
+        let Listed { status, shards, .. } = match self.complete(stream).await {
+            Err(error) if error.kind == FailureKind::NotFound => return Ok(Verdict::Unlisted),
+            listed => listed?,
+        };
         let children: Vec<Shard> = shards
             .values()
             .filter(|other| other.parent.as_ref() == Some(shard))

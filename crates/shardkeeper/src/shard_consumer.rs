@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use self::parting::Out;
 use crate::env::Env;
 use crate::lease_writer::LeaseWriter;
-use crate::listing::Listing;
+use crate::listing::{End, Listing};
 use crate::observer::Observers;
 use crate::processor::{Boxed, Decision, Factory, OnDataLoss, ShardContext};
 use crate::retry::Retry;
@@ -84,6 +84,7 @@ impl Finished {
     }
 }
 
+type Confirming = Pin<Box<dyn Future<Output = (End, Retry)> + Send>>;
 type Fetching = Pin<Box<dyn Future<Output = (ShardReader, Read)> + Send>>;
 type Writing = Pin<Box<dyn Future<Output = Written> + Send>>;
 
@@ -119,7 +120,9 @@ pub(crate) struct ShardConsumer {
     /// While parting: when waiting ends.
     part_by: Duration,
     children: Vec<Shard>,
-    confirming: Option<Pin<Box<dyn Future<Output = Vec<Shard>> + Send>>>,
+    confirming: Option<Confirming>,
+    /// Grows while pages look like the end of a shard that is still open.
+    patience: Option<Retry>,
     retry: Retry,
     again_at: Option<Duration>,
     store_at: Duration,
@@ -161,6 +164,7 @@ impl ShardConsumer {
             part_by: Duration::ZERO,
             children: Vec::new(),
             confirming: None,
+            patience: None,
             retry: Retry::new(&world.env),
             again_at: None,
             store_at: Duration::ZERO,
@@ -195,10 +199,7 @@ impl ShardConsumer {
                 done = under_way(&mut self.calling) => self.call_returned(done),
                 written = under_way(&mut self.writing) => self.written(written),
                 () = deferred => self.settle(),
-                children = under_way(&mut self.confirming) => {
-                    self.children = children;
-                    self.happened(Happened::EndConfirmed);
-                }
+                (end, patience) = under_way(&mut self.confirming) => self.judged(end, patience),
                 (reader, read) = under_way(&mut self.fetching) => self.fetched(reader, read),
                 () = until(&env, due) => self.time_passed(),
             }
@@ -247,12 +248,7 @@ impl ShardConsumer {
             Action::Deliver => self.deliver(),
             Action::Pause | Action::Abandon => {}
             Action::Store(checkpoint) => self.store(checkpoint),
-            Action::ConfirmEnd => {
-                let (listing, lease) = (self.world.listing.clone(), self.lease.clone());
-                self.confirming = Some(Box::pin(async move {
-                    listing.children_at_end(&lease.stream, &lease.shard).await
-                }));
-            }
+            Action::ConfirmEnd => self.confirm_end(),
             Action::NotifyEnd => self.call_shard_ended(),
             Action::NotifyLeave => self.call_shutdown_requested(),
             Action::StoreEnd => self.store_end(),
@@ -285,9 +281,42 @@ impl ShardConsumer {
     fn fetched(&mut self, reader: ShardReader, read: Read) {
         self.reader = Some(reader);
         match read {
-            Read::Records(batch) => self.queue.push_back(batch),
+            Read::Records(batch) => {
+                self.patience = None;
+                self.queue.push_back(batch);
+            }
             Read::Lost(gap) => self.gap = Some(gap),
             Read::Ended => self.read_to_the_end = true,
+        }
+    }
+
+    fn confirm_end(&mut self) {
+        let (listing, lease) = (self.world.listing.clone(), self.lease.clone());
+        let patience = self.patience.take();
+        let mut patience = patience.unwrap_or_else(|| Retry::new(&self.world.env));
+        self.confirming = Some(Box::pin(async move {
+            let end = listing
+                .end_of(&lease.stream, &lease.shard, &mut patience)
+                .await;
+            (end, patience)
+        }));
+    }
+
+    /// A page looked like the end of the shard: was it?
+    fn judged(&mut self, end: End, patience: Retry) {
+        match end {
+            End::Confirmed(children) => {
+                self.children = children;
+                self.happened(Happened::EndConfirmed);
+            }
+            End::Denied => {
+                self.patience = Some(patience);
+                self.read_to_the_end = false;
+                if let Some(reader) = &mut self.reader {
+                    reader.read_on();
+                }
+                self.happened(Happened::EndDenied);
+            }
         }
     }
 

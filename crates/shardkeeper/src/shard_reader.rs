@@ -11,6 +11,7 @@ use shardkeeper_core::checkpoint::{Checkpoint, Timestamp};
 use shardkeeper_core::event::{Event, LossCause};
 use shardkeeper_core::ids::{SequenceNumber, ShardId, StreamArn};
 use shardkeeper_core::pacing::Pace;
+use shardkeeper_core::page::Undecodable;
 use shardkeeper_core::ports::{
     FailureKind, Fetched, PortError, Position, ShardIterator, StreamSource,
 };
@@ -76,6 +77,8 @@ pub(crate) struct ShardReader {
     /// What the last page held and was not asked for yet; at most one page.
     found: VecDeque<Read>,
     not_found: u32,
+    /// No page was read since an iterator expired.
+    expired: bool,
     ended: bool,
 }
 
@@ -99,6 +102,7 @@ impl ShardReader {
             wait: Duration::ZERO,
             found: VecDeque::new(),
             not_found: 0,
+            expired: false,
             ended: false,
         }
     }
@@ -120,6 +124,7 @@ impl ShardReader {
                 Ok(fetched) => {
                     self.retry.succeeded();
                     self.not_found = 0;
+                    self.expired = false;
                     self.take_in(fetched);
                 }
                 Err(error) => {
@@ -145,6 +150,12 @@ impl ShardReader {
             }
             _ => self.ended = true,
         }
+    }
+
+    /// The end was none: goes on after the last record given out.
+    pub(crate) fn read_on(&mut self) {
+        self.iterator = None;
+        self.ended = false;
     }
 
     async fn fetch(&mut self) -> Result<Fetched, PortError> {
@@ -196,16 +207,26 @@ impl ShardReader {
             runs.push(rest.split_off(undecodable.index.min(rest.len())));
         }
         self.give(rest);
-        for run in runs.into_iter().rev() {
-            let to = run.first().map(Record::sequence_number);
-            let gap = Gap {
-                why: LossCause::Undecodable,
-                from: self.given,
-                to,
-            };
-            self.found.push_back(Read::Lost(gap));
+        for (undecodable, run) in page.undecodable.iter().zip(runs.into_iter().rev()) {
+            self.miss(undecodable, run.first());
             self.give(run);
         }
+    }
+
+    /// A record that cannot be read is a gap of its own, once: when the page is read again from before
+    /// it, it counts as given out.
+    fn miss(&mut self, undecodable: &Undecodable, next: Option<&Record>) {
+        let position = undecodable.sequence_number.map(Checkpoint::After);
+        if position.is_some_and(|position| position <= self.given) {
+            return;
+        }
+        let gap = Gap {
+            why: LossCause::Undecodable,
+            from: self.given,
+            to: next.map(Record::sequence_number),
+        };
+        self.found.push_back(Read::Lost(gap));
+        self.given = position.unwrap_or(self.given);
     }
 
     /// Gives out what is new of a run of records.
@@ -242,6 +263,11 @@ impl ShardReader {
                 self.world.observers.emit(&Event::IteratorExpired {
                     shard: self.shard.clone(),
                 });
+                // The first is opened again at once. A server that calls every iterator expired is
+                // asked no faster than one that refuses.
+                if std::mem::replace(&mut self.expired, true) {
+                    self.retry.pause().await;
+                }
                 return None;
             }
             // Nothing was read from this shard yet, so nothing is known to be gone: DynamoDB Local says
