@@ -1,3 +1,5 @@
+//! Prints what happens to the items of a table: `cargo run --example hello orders`
+
 use shardkeeper::{Batch, Progress, RecordProcessor, ShardContext, Worker};
 
 struct Print;

@@ -1,0 +1,84 @@
+//! How to test a processor: a real worker, the stream in memory, and a clock that only moves when everybody waits. No
+//! server, no network, no sleeps; twenty virtual seconds take milliseconds.
+//!
+//!     cargo test --example test_your_processor
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Deserialize;
+use shardkeeper::{Batch, Change, ImageError, Progress, RecordProcessor, ShardContext, Worker};
+
+#[derive(Deserialize)]
+struct Order {
+    total: u64,
+}
+
+/// The processor to test: adds up what is ordered and takes off what is cancelled.
+struct AddUp {
+    sum: Arc<AtomicU64>,
+}
+
+impl RecordProcessor for AddUp {
+    type Error = ImageError;
+
+    async fn process(&mut self, batch: Batch, _: &ShardContext) -> Result<Progress, ImageError> {
+        for record in &batch {
+            match record.change::<Order>()? {
+                Change::Inserted { new } => self.sum.fetch_add(new.total, Ordering::Relaxed),
+                Change::Removed { old: Some(old) } => {
+                    self.sum.fetch_sub(old.total, Ordering::Relaxed)
+                }
+                _ => continue,
+            };
+        }
+        Ok(Progress::Done)
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), shardkeeper::Error> {
+    let sum = Arc::new(AtomicU64::new(0));
+    let worker = Worker::builder("orders-sum").table("orders");
+    let make = move |_: &ShardContext| AddUp { sum: sum.clone() };
+    worker.build().await?.run(make).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+    use shardkeeper::Env;
+    use shardkeeper_testkit::memory::{ItemChange, MemoryLeases, MemoryStreams};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cancelled_order_does_not_count() {
+        let stream = MemoryStreams::new("orders");
+        let shard = stream.add_shard("shardId-00000000000000000001-aaaaaaaa", None);
+        let (key, cheap) = (json!({"id": {"S": "1"}}), json!({"total": {"N": "5"}}));
+        let (other, dear) = (json!({"id": {"S": "2"}}), json!({"total": {"N": "70"}}));
+        for change in [
+            ItemChange::insert(key.clone(), cheap.clone()),
+            ItemChange::insert(other, dear),
+            ItemChange::remove(key, cheap),
+        ] {
+            stream.push(&shard, &change).unwrap();
+        }
+
+        let env = Env::simulated(7);
+        let sum = Arc::new(AtomicU64::new(0));
+        let seen = sum.clone();
+        let worker = Worker::builder("orders-sum")
+            .table("orders")
+            .ports(Arc::new(stream), Arc::new(MemoryLeases::new()))
+            .env(env.clone());
+        let handle = worker.build().await.unwrap();
+        let handle = handle.spawn(move |_| AddUp { sum: seen.clone() });
+        env.sleep(Duration::from_secs(20)).await;
+        handle.shutdown().await.unwrap();
+        assert_eq!(sum.load(Ordering::Relaxed), 70);
+    }
+}
