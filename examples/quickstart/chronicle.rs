@@ -79,7 +79,16 @@ impl Chronicle {
     }
 
     /// Adds a line of this program's own.
-    pub(crate) fn note(&self, tone: Tone, text: String) {
+    pub(crate) fn news(&self, text: impl Into<String>) {
+        self.note(Tone::News, text.into());
+    }
+
+    /// Adds a line about something bad that this program does.
+    pub(crate) fn bad_news(&self, text: impl Into<String>) {
+        self.note(Tone::Bad, text.into());
+    }
+
+    fn note(&self, tone: Tone, text: String) {
         let at = self.began.elapsed();
         self.read().add(Note { at, tone, text });
     }
@@ -96,7 +105,8 @@ impl Chronicle {
             Event::WorkerFoundDead { worker } if !pages.found_dead.insert(worker.clone()) => None,
             _ => tell(worker, event),
         };
-        if let Some((tone, text)) = told {
+        if let Some(text) = told {
+            let tone = tone(event);
             pages.add(Note { at, tone, text });
         }
     }
@@ -149,73 +159,69 @@ pub(crate) fn bin_of(at: Duration) -> usize {
 }
 
 /// An event as a line for people; most events are for other readers.
-fn tell(worker: &str, event: &Event) -> Option<(Tone, String)> {
-    Some(match event {
-        Event::WorkerJoined { .. } => (Tone::News, format!("{worker} joined")),
-        Event::WorkerLeft { abandoned: 0, .. } => (Tone::News, format!("{worker} has left")),
-        Event::WorkerLeft { abandoned, .. } => (
-            Tone::Bad,
-            format!("{worker} left {abandoned} leases behind"),
-        ),
-        Event::WorkerDemoted { why, .. } => (Tone::Bad, format!("{worker} gave itself up: {why}")),
+fn tell(worker: &str, event: &Event) -> Option<String> {
+    let line = match event {
+        Event::WorkerJoined { .. } => format!("{worker} joined"),
+        Event::WorkerLeft { abandoned: 0, .. } => format!("{worker} has left"),
+        Event::WorkerLeft { abandoned, .. } => format!("{worker} left {abandoned} leases behind"),
+        Event::WorkerDemoted { why, .. } => format!("{worker} gave itself up: {why}"),
         Event::WorkerFoundDead { worker: dead } => {
-            (Tone::News, format!("{worker} found {} dead", dead.name()))
+            format!("{worker} found {} dead", other(worker, dead))
         }
-        Event::DiscoveryTaken { .. } => (
-            Tone::Quiet,
-            format!("{worker} lists the stream from now on"),
-        ),
-        Event::LeaseAcquired { shard, how, .. } => return acquired(worker, shard, how),
-        Event::LeaseReleased {
-            shard,
-            to: Some(to),
-            ..
-        } => (
-            Tone::News,
-            format!("{worker} hands {} over to {}", short(shard), to.name()),
-        ),
-        Event::LeaseLost { shard, .. } => (Tone::Bad, format!("{worker} lost {}", short(shard))),
-        Event::ShardEnded { shard, children } => (Tone::News, ended(shard, children)),
-        Event::ShardStopped { shard, why } => {
-            (Tone::Bad, format!("{} stands still: {why}", short(shard)))
+        Event::DiscoveryTaken { .. } => format!("{worker} lists the stream from now on"),
+        Event::LeaseAcquired { shard, how, .. } => acquired(worker, &short(shard), how)?,
+        Event::LeaseReleased { shard, to, .. } => {
+            let to = to.as_ref().map(WorkerId::name)?;
+            format!("{worker} hands {} over to {to}", short(shard))
         }
-        Event::DataLost(loss) => (
-            Tone::Bad,
-            format!(
-                "{} lost records after {}: {:?}",
-                short(&loss.shard),
-                loss.from,
-                loss.why
-            ),
-        ),
+        Event::LeaseLost { shard, .. } => format!("{worker} lost {}", short(shard)),
+        Event::ShardEnded { shard, children } => ended(shard, children),
+        Event::ShardStopped { shard, why } => format!("{} stands still: {why}", short(shard)),
+        Event::DataLost(loss) => {
+            let (shard, from) = (short(&loss.shard), loss.from);
+            format!("{shard} lost records after {from}: {:?}", loss.why)
+        }
         Event::BatchFailed { shard, error, .. } => {
             let why = error.as_deref().unwrap_or("a panic");
-            (
-                Tone::Bad,
-                format!("a batch of {} failed: {why}", short(shard)),
-            )
+            format!("a batch of {} failed: {why}", short(shard))
         }
         Event::CallFailed {
             action, message, ..
-        } => (Tone::Bad, format!("{worker}: {action}: {message}")),
+        } => format!("{worker}: {action}: {message}"),
         _ => return None,
-    })
+    };
+    Some(line)
 }
 
-fn acquired(worker: &str, shard: &ShardId, how: &Acquired) -> Option<(Tone, String)> {
-    let shard = short(shard);
+fn tone(event: &Event) -> Tone {
+    match event {
+        Event::DiscoveryTaken { .. } => Tone::Quiet,
+        Event::LeaseAcquired { how, .. } if *how == Acquired::Free => Tone::Quiet,
+        Event::WorkerLeft { abandoned, .. } if *abandoned > 0 => Tone::Bad,
+        Event::WorkerDemoted { .. } | Event::WorkerFoundDead { .. } => Tone::Bad,
+        Event::LeaseLost { .. } | Event::ShardStopped { .. } | Event::DataLost(_) => Tone::Bad,
+        Event::BatchFailed { .. } | Event::CallFailed { .. } => Tone::Bad,
+        _ => Tone::News,
+    }
+}
+
+fn acquired(worker: &str, shard: &str, how: &Acquired) -> Option<String> {
     match how {
-        Acquired::Free => Some((Tone::Quiet, format!("{worker} takes {shard}"))),
-        Acquired::From(owner) if owner.name() == worker => Some((
-            Tone::News,
-            format!("{worker} takes {shard} back from its former self"),
-        )),
-        Acquired::From(owner) => Some((
-            Tone::News,
-            format!("{worker} takes {shard} over from {}", owner.name()),
-        )),
+        Acquired::Free => Some(format!("{worker} takes {shard}")),
+        Acquired::From(owner) => {
+            let owner = other(worker, owner);
+            Some(format!("{worker} takes {shard} over from {owner}"))
+        }
         // Told by its former owner, and by its parent's end.
         _ => None,
+    }
+}
+
+/// A worker that came back meets its own former incarnation.
+fn other<'a>(worker: &str, other: &'a WorkerId) -> &'a str {
+    match other.name() {
+        same if same == worker => "its former self",
+        other => other,
     }
 }
 

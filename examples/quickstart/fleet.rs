@@ -11,7 +11,7 @@ use shardkeeper::{Health, Settings, Worker, WorkerHandle, WorkerStatus};
 use tokio::time::sleep;
 
 use crate::Failure;
-use crate::chronicle::{Chronicle, Tone};
+use crate::chronicle::Chronicle;
 use crate::ledger::Ledger;
 use crate::place::Place;
 use crate::processor::Bookkeeper;
@@ -111,7 +111,7 @@ impl Fleet {
     /// Stops a worker in the middle of everything, as `kill -9` or a lost machine does. Nobody is told.
     pub(crate) fn kill(&self, name: &str) {
         self.chronicle
-            .note(Tone::Bad, format!("{name} is killed without warning"));
+            .bad_news(format!("{name} is killed without warning"));
         if let Some(handle) = self.be(name, Standing::Killed, None) {
             handle.abort();
         }

@@ -103,7 +103,7 @@ impl Ledger {
             workers,
             shards: count(shards),
             unwritten: delivered.saturating_sub(accounted),
-            unfinished: false,
+            cut_short: None,
         }
     }
 
@@ -145,17 +145,15 @@ pub(crate) struct Verdict {
     /// Records of which no writer knows: a second one for one change, or one for a write that changed nothing.
     #[serde(skip)]
     unwritten: u64,
-    /// The deadline came first.
+    /// Why it did not get to its end.
     #[serde(skip)]
-    unfinished: bool,
+    cut_short: Option<String>,
 }
 
 impl Verdict {
-    pub(crate) fn unfinished(self) -> Self {
-        Self {
-            unfinished: true,
-            ..self
-        }
+    pub(crate) fn cut_short(self, why: String) -> Self {
+        let cut_short = Some(why);
+        Self { cut_short, ..self }
     }
 
     pub(crate) fn is_good(&self) -> bool {
@@ -163,32 +161,21 @@ impl Verdict {
     }
 
     /// The numbers under the names of the fields.
-    pub(crate) fn as_json(&self) -> String {
-        serde_json::to_string(self).expect("numbers have a JSON form")
+    pub(crate) fn as_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
     }
 
     /// What is wrong, one sentence each.
     pub(crate) fn complaints(&self) -> Vec<String> {
-        let (lost, swapped, unwritten) = (self.lost, self.out_of_order, self.unwritten);
-        let all = [
-            (
-                lost > 0,
-                format!("{lost} records were written and never delivered"),
-            ),
-            (
-                swapped > 0,
-                format!("{swapped} records came after a later change of the same order"),
-            ),
-            (
-                unwritten > 0,
-                format!("{unwritten} records came that no writer's change explains"),
-            ),
-            (self.unfinished, "it did not get to its end".to_owned()),
+        let (lost, late, unwritten) = (self.lost, self.out_of_order, self.unwritten);
+        let counted = [
+            (lost, "records were written and never delivered"),
+            (late, "records came after a later change of the same order"),
+            (unwritten, "records came that no writer's change explains"),
         ];
-        all.into_iter()
-            .filter(|(wrong, _)| *wrong)
-            .map(|(_, says)| says)
-            .collect()
+        let wrong = counted.into_iter().filter(|(count, _)| *count > 0);
+        let wrong = wrong.map(|(count, what)| format!("{count} {what}"));
+        self.cut_short.iter().cloned().chain(wrong).collect()
     }
 }
 
@@ -216,5 +203,77 @@ impl fmt::Display for Verdict {
             "{out_of_order} out of order, {delivered_again} delivered again, "
         )?;
         write!(f, "{workers} workers, {shards} shards")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How it stands with one order after so many changes and these records of them.
+    fn after(written: u64, deliveries: &[(&str, u64)]) -> Verdict {
+        let ledger = Ledger::default();
+        (0..written).for_each(|_| ledger.wrote("order-0-0"));
+        for (sequence_number, change) in deliveries {
+            ledger.delivered(Delivery {
+                shard: ShardId::from_service("shardId-0"),
+                sequence_number: SequenceNumber::from_service(sequence_number).expect("a number"),
+                order: "order-0-0".to_owned(),
+                change: *change,
+            });
+        }
+        ledger.verdict(3, 4)
+    }
+
+    #[test]
+    fn everything_once_and_in_order_is_good() {
+        let verdict = after(3, &[("10", 1), ("20", 2), ("30", 3)]);
+        assert!(verdict.is_good());
+        assert_eq!(
+            verdict.to_string(),
+            "quickstart: 3 written, 3 delivered, 0 lost, 0 out of order, 0 delivered again, 3 workers, 4 shards"
+        );
+    }
+
+    #[test]
+    fn a_record_that_never_comes_is_lost() {
+        let verdict = after(3, &[("10", 1), ("30", 3)]);
+        assert_eq!((verdict.lost, verdict.out_of_order), (1, 0));
+        assert!(!verdict.is_good());
+    }
+
+    #[test]
+    fn a_record_that_comes_late_is_out_of_order_whatever_its_sequence_number() {
+        let verdict = after(3, &[("10", 1), ("20", 3), ("30", 2)]);
+        assert_eq!((verdict.lost, verdict.out_of_order), (0, 1));
+        assert!(!verdict.is_good());
+    }
+
+    #[test]
+    fn a_repetition_is_counted_and_is_no_fault() {
+        let verdict = after(2, &[("10", 1), ("20", 2), ("10", 1), ("20", 2)]);
+        assert_eq!((verdict.delivered, verdict.delivered_again), (2, 2));
+        assert!(verdict.is_good());
+    }
+
+    #[test]
+    fn a_record_that_nobody_wrote_is_a_fault() {
+        assert!(
+            !after(1, &[("10", 1), ("20", 1)]).is_good(),
+            "two of one change"
+        );
+        assert!(
+            !after(1, &[("10", 1), ("20", 2)]).is_good(),
+            "one of no change"
+        );
+    }
+
+    #[test]
+    fn a_run_that_was_cut_short_is_not_good() {
+        assert!(
+            !after(1, &[("10", 1)])
+                .cut_short("time is up".to_owned())
+                .is_good()
+        );
     }
 }

@@ -81,7 +81,6 @@ fn draw_title(picture: &Picture, frame: &mut Frame<'_>, area: Rect) {
         " shardkeeper quickstart ".bold().black().on_cyan(),
         format!("  {}  ", seconds(picture.elapsed)).bold(),
         picture.title.as_str().into(),
-        "   Ctrl-C ends it".dim(),
     ]);
     frame.render_widget(title, area);
 }
@@ -191,7 +190,8 @@ fn shard_row<'a>(picture: &Picture, shard: &'a ShardRow) -> Row<'a> {
 }
 
 fn draw_notes(picture: &Picture, frame: &mut Frame<'_>, area: Rect) {
-    let block = framed("what happens");
+    let way_out = Line::from(" Ctrl-C ends it ").dim().right_aligned();
+    let block = framed("what happens").title_bottom(way_out);
     let height = usize::from(block.inner(area).height);
     let skipped = picture.notes.len().saturating_sub(height);
     let lines: Vec<Line<'_>> = picture

@@ -42,21 +42,24 @@ mod stage;
 mod writers;
 
 use std::error::Error;
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::ledger::Verdict;
 use crate::screen::{Interrupted, Screen};
-use crate::stage::Stage;
+use crate::stage::{OutOfTime, Stage};
 
 /// What goes wrong here ends the run, so its text is all that matters.
 type Failure = Box<dyn Error + Send + Sync>;
 
 /// The run is judged as it stands when this much time has passed, whatever is still under way.
-const DEADLINE: Duration = Duration::from_secs(27);
+const DEADLINE: Duration = Duration::from_secs(26);
+/// So long may it take to delete the tables on a server.
+const CLEARING_UP: Duration = Duration::from_secs(2);
 /// The process is gone after this much time even if nothing in it moves any more.
 const LAST_RESORT: Duration = Duration::from_secs(29);
 
@@ -87,12 +90,13 @@ struct Flags {
 #[tokio::main]
 async fn main() -> ExitCode {
     let (flags, began) = (Flags::parse(), Instant::now());
-    if let Err(error) = screen::end_at_last(LAST_RESORT) {
-        eprintln!("quickstart: no thread for the deadline: {error}");
-        return ExitCode::FAILURE;
-    }
-    match run(&flags, began).await {
-        Ok(verdict) => report(&verdict, flags.json),
+    show_logs();
+    let ended = match screen::end_at_last(LAST_RESORT) {
+        Ok(()) => Box::pin(run(&flags, began)).await,
+        Err(error) => Err(error.into()),
+    };
+    match ended.and_then(|verdict| report(&verdict, flags.json)) {
+        Ok(status) => status,
         Err(error) => {
             eprintln!("quickstart: {error}");
             let interrupted = error.is::<Interrupted>();
@@ -105,38 +109,48 @@ async fn main() -> ExitCode {
 async fn run(flags: &Flags, began: Instant) -> Result<Verdict, Failure> {
     let stage = Stage::set(flags, began).await?;
     let mut screen = Screen::open(&stage)?;
+    let time_left = DEADLINE.saturating_sub(stage.elapsed());
     let played = tokio::select! {
         biased;
-        interrupted = screen.show(&stage) => Err(interrupted),
-        played = tokio::time::timeout(DEADLINE.saturating_sub(stage.elapsed()), script::play(&stage)) => {
+        ended = screen.show(&stage) => Err(ended),
+        played = timeout(time_left, script::play(&stage)) => {
             played.unwrap_or_else(|_| Err(stage.out_of_time().into()))
         }
     };
-    screen.close(&stage)?;
-    let tidied = stage.place.tidy_up().await;
     let verdict = stage.verdict();
+    let closed = screen.close(&stage);
+    let cleared = timeout(CLEARING_UP, stage.place.clear_up()).await;
     match played {
-        // What was counted up to here is true all the same, and it is not nothing.
-        Err(error) if error.is::<stage::OutOfTime>() => {
-            eprintln!("quickstart: {error}");
-            Ok(verdict.unfinished())
-        }
-        Err(error) => Err(error),
-        Ok(()) => tidied.map(|()| verdict),
+        // What was counted up to here is true all the same.
+        Err(error) if error.is::<OutOfTime>() => return Ok(verdict.cut_short(error.to_string())),
+        played => played?,
     }
+    closed?;
+    cleared??;
+    Ok(verdict)
 }
 
-fn report(verdict: &Verdict, json: bool) -> ExitCode {
+fn report(verdict: &Verdict, json: bool) -> Result<ExitCode, Failure> {
     for complaint in verdict.complaints() {
         eprintln!("quickstart: {complaint}");
     }
-    if json {
-        println!("{}", verdict.as_json());
-    } else {
-        println!("{verdict}");
-    }
-    match verdict.is_good() {
+    let last_line = match json {
+        true => verdict.as_json()?,
+        false => verdict.to_string(),
+    };
+    writeln!(std::io::stdout(), "{last_line}")?;
+    Ok(match verdict.is_good() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
+    })
+}
+
+/// What the workers write through `tracing`, if somebody asks: `RUST_LOG=shardkeeper=debug`.
+fn show_logs() {
+    if std::env::var_os("RUST_LOG").is_some() {
+        tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .with_writer(std::io::stderr)
+            .init();
     }
 }

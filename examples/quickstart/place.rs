@@ -7,7 +7,6 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
     StreamSpecification, StreamViewType,
@@ -148,7 +147,7 @@ impl Place {
     }
 
     /// Leaves a server as it was found. The emulator is gone with the process.
-    pub(crate) async fn tidy_up(&self) -> Result<(), Failure> {
+    pub(crate) async fn clear_up(&self) -> Result<(), Failure> {
         if self.emulator().is_some() {
             return Ok(());
         }
@@ -160,18 +159,16 @@ impl Place {
         Ok(())
     }
 
-    /// An error that says what was tried, where, and all that the SDK knows.
-    pub(crate) fn failed<E, R>(
-        &self,
-        action: &str,
-        error: aws_sdk_dynamodb::error::SdkError<E, R>,
-    ) -> Failure
-    where
-        E: std::error::Error + 'static,
-        R: std::fmt::Debug + 'static,
-    {
-        let why = DisplayErrorContext(&error);
-        format!("{action} failed on {}: {why}", self.name()).into()
+    /// An error that says what was tried, where, and every reason behind it: the SDK's errors only say the
+    /// first.
+    pub(crate) fn failed(&self, action: &str, error: impl std::error::Error + 'static) -> Failure {
+        let mut message = format!("{action} failed on {}: {error}", self.name());
+        let mut behind = error.source();
+        while let Some(error) = behind {
+            message.push_str(&format!(": {error}"));
+            behind = error.source();
+        }
+        message.into()
     }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shardkeeper::{Batch, Change, Progress, Record, RecordProcessor, ShardContext};
+use shardkeeper::{Batch, Change, ImageError, Progress, Record, RecordProcessor, ShardContext};
 
 use crate::ledger::{Delivery, Ledger};
 use crate::orders::Order;
@@ -18,7 +18,7 @@ pub(crate) struct Bookkeeper {
 }
 
 impl RecordProcessor for Bookkeeper {
-    type Error = shardkeeper::core::record::ImageError;
+    type Error = ImageError;
 
     async fn process(&mut self, batch: Batch, _: &ShardContext) -> Result<Progress, Self::Error> {
         for record in &batch {
@@ -36,11 +36,12 @@ impl RecordProcessor for Bookkeeper {
 }
 
 /// The order that a record is about, and which of the order's changes it is.
-fn change_of(record: &Record) -> Result<(String, u64), shardkeeper::core::record::ImageError> {
+fn change_of(record: &Record) -> Result<(String, u64), ImageError> {
     Ok(match record.change::<Order>()? {
         Change::Inserted { new } | Change::Modified { new, .. } => (new.id, new.change),
         // The old image is the order before its end, which is one change more.
         Change::Removed { old: Some(old) } => (old.id, old.change + 1),
+        // Change 0 is in no writer's book, so the ledger will complain.
         _ => (record.keys::<Key>()?.id, 0),
     })
 }

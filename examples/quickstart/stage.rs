@@ -53,7 +53,8 @@ impl Stage {
     pub(crate) fn title(&self) -> String {
         let Self { workers, seed, .. } = self;
         let (table, place) = (&self.place.table, self.place.name());
-        format!("{workers} workers on table {table} of {place}, seed {seed}")
+        let s = if *workers == 1 { "" } else { "s" };
+        format!("{workers} worker{s} on table {table} of {place}, seed {seed}")
     }
 
     /// How it stands.

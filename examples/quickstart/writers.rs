@@ -25,10 +25,10 @@ const CHANGES_PER_ORDER: u64 = 10;
 const IDLE_PERCENT: u8 = 5;
 
 /// All the records are spread evenly over this time.
-pub(crate) const WRITING: Duration = Duration::from_secs(12);
+pub(crate) const WRITING: Duration = Duration::from_secs(14);
 
 /// A machine too slow for that many records writes fewer, and the last line says how many.
-const LONGEST: Duration = Duration::from_secs(18);
+const LONGEST: Duration = Duration::from_secs(19);
 
 /// Writes until all records are made or time is up.
 pub(crate) async fn write(stage: &Stage) -> Result<(), Failure> {
@@ -45,9 +45,15 @@ pub(crate) async fn write(stage: &Stage) -> Result<(), Failure> {
         };
         writers.spawn(writer.write(records, began));
     }
-    while let Some(written) = writers.join_next().await {
-        written??;
+    while let Some(ended) = writers.join_next().await {
+        ended??;
     }
+    stage.chronicle.news(match stage.ledger.written() {
+        written if written < stage.records => {
+            format!("the writers got to {written} records and time is up: this is a slow place")
+        }
+        _ => "the writers are done".to_owned(),
+    });
     Ok(())
 }
 
