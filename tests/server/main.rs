@@ -4,6 +4,9 @@
 
 mod boto3;
 mod conformance;
+mod hello;
+mod program;
 #[path = "../scenes/mod.rs"]
 mod scenes;
 mod surroundings;
+mod worker;

@@ -36,7 +36,7 @@ impl Surroundings {
     }
 }
 
-fn variable(name: &str) -> String {
+pub(crate) fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| {
         panic!("{name} is not set: run the server suite by `cargo xtask test --only server`")
     })
