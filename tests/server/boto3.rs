@@ -6,9 +6,14 @@ fn boto3_reads_what_it_wrote(view_type: &str) {
     let surroundings = Surroundings::get();
     let table = surroundings.table(&format!("boto3-{}", view_type.to_lowercase()));
     let mut command = surroundings.write_with_boto3(&table, view_type);
-    let output = command.args(["--check", "--count", "5"]).output().expect("Python starts");
-    let (out, err) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let output = command
+        .args(["--check", "--count", "5"])
+        .output()
+        .expect("Python starts");
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     assert!(output.status.success(), "{out}{err}");
     // 5 x (put, update), 2 replaced, 3 deleted; what changes nothing is not in the stream.
     assert_eq!(out.lines().count(), 15, "{out}");
