@@ -44,7 +44,7 @@ async fn answer(mut caller: TcpStream, handle: &WorkerHandle) {
     };
     let shards = handle.status().shards;
     let ours = shards.iter().filter(|shard| shard.ours).count();
-    let answer = format!("HTTP/1.1 {status}\r\nConnection: close\r\n\r\n{body}, {ours} shards\n");
+    let answer = format!("HTTP/1.1 {status}\r\nConnection: close\r\n\r\n{body}, shards: {ours}\n");
     // A caller who has gone away does not care.
     let _ = caller.write_all(answer.as_bytes()).await;
 }

@@ -17,6 +17,6 @@ impl RecordProcessor for Print {
 #[tokio::main]
 async fn main() -> Result<(), shardkeeper::Error> {
     let table = std::env::args().nth(1).unwrap_or("orders".into());
-    let worker = Worker::builder("orders-printer").table(table);
+    let worker = Worker::builder(format!("{table}-printer")).table(table);
     worker.build().await?.run(|_| Print).await
 }
