@@ -2,4 +2,5 @@
 
 mod closures;
 mod metrics_page;
+mod mistakes;
 mod one_table;

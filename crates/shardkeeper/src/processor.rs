@@ -34,6 +34,10 @@ use crate::error::BoxError;
 /// - The future of `process` is not dropped before it is done, except when the worker's
 ///   [`shutdown_grace`](crate::Settings::shutdown_grace) is over, on a second signal, or when the lease was
 ///   lost and [`ShardContext::lease_lost`] has been cancelled for a while.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a processor of records",
+    note = "implement `RecordProcessor` for it, or make a processor of a closure: `each_batch(async |batch| {{ .. Ok(()) }})`"
+)]
 pub trait RecordProcessor: Send + 'static {
     /// What goes wrong in the user's own work; `Infallible` and `anyhow::Error` both fit.
     type Error: Into<BoxError> + Send + Sync + 'static;

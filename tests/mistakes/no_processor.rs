@@ -1,0 +1,13 @@
+//! Gives the worker something that processes nothing.
+//~ `Print` is not a processor of records
+//~ implement `RecordProcessor` for it, or make a processor of a closure
+
+use shardkeeper::{Error, Worker};
+
+struct Print;
+
+async fn run(worker: Worker) -> Result<(), Error> {
+    worker.run(|_| Print).await
+}
+
+fn main() {}

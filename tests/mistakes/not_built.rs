@@ -1,0 +1,11 @@
+//! Forgets to build.
+//~ no method named `run` found for struct `WorkerBuilder`
+
+use shardkeeper::{Batch, Error, Worker, each_batch};
+
+async fn run() -> Result<(), Error> {
+    let worker = Worker::builder("orders-printer").table("orders");
+    worker.run(|_| each_batch(async |_: Batch| Ok(()))).await
+}
+
+fn main() {}
