@@ -68,7 +68,7 @@ fn draw(picture: &Picture, frame: &mut Frame<'_>) {
     ])
     .areas(frame.area());
     let [left, right] =
-        Layout::horizontal([Constraint::Length(36), Constraint::Min(20)]).areas(top);
+        Layout::horizontal([Constraint::Length(36), Constraint::Min(30)]).areas(top);
     draw_title(picture, frame, title);
     draw_workers(picture, frame, left);
     draw_records(picture, frame, right);
@@ -129,9 +129,9 @@ fn draw_records(picture: &Picture, frame: &mut Frame<'_>, area: Rect) {
     frame.render_widget(gauge, bar);
     let line = Line::from(vec![
         grouped(picture.processed).bold(),
-        " processed   ".into(),
+        " processed  ".into(),
         grouped(picture.per_second).bold(),
-        " a second   ".into(),
+        "/s  ".into(),
         "oldest ".into(),
         age(picture.age()).bold(),
     ]);

@@ -47,6 +47,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use http::Uri;
 use tokio::time::{Instant, timeout};
 
 use crate::ledger::Verdict;
@@ -83,8 +84,8 @@ struct Flags {
     #[arg(long)]
     json: bool,
     /// Run against this server instead of the emulator in this process
-    #[arg(long, value_name = "URL")]
-    endpoint_url: Option<String>,
+    #[arg(long, value_name = "URL", value_parser = place::endpoint)]
+    endpoint_url: Option<Uri>,
 }
 
 #[tokio::main]

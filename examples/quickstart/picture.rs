@@ -132,19 +132,11 @@ fn shard_rows(glimpses: &[Glimpse], pages: &Pages, elapsed: Duration) -> Vec<Sha
             known.insert(&shard.shard, shard);
         }
     }
-    let fresh = pages
-        .ended
-        .iter()
-        .filter(|(_, at)| elapsed.saturating_sub(**at) < AFTERGLOW);
-    let mut rows: BTreeMap<&ShardId, ShardRow> = fresh
-        .map(|(shard, _)| (shard, ended_row(shard, pages)))
-        .collect();
-    rows.extend(
-        known
-            .into_values()
-            .map(|shard| (&shard.shard, shard_row(shard, pages))),
-    );
-    rows.into_values().collect()
+    let is_fresh = |at: Duration| elapsed.saturating_sub(at) < AFTERGLOW;
+    let fresh = pages.ended.iter().filter(|(_, at)| is_fresh(**at));
+    let open = known.into_values().map(|shard| shard_row(shard, pages));
+    let ended = fresh.map(|(shard, _)| ended_row(shard, pages));
+    open.chain(ended).collect()
 }
 
 fn shard_row(shard: &ShardStatus, pages: &Pages) -> ShardRow {

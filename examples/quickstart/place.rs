@@ -1,5 +1,6 @@
 //! Where the table is: in the emulator of this process, or on a server.
 
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use aws_config::retry::RetryConfig;
@@ -11,6 +12,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
     StreamSpecification, StreamViewType,
 };
+use http::Uri;
 use shardkeeper_testkit::emulator::{Emulator, EmulatorSettings};
 
 use crate::{Failure, Flags};
@@ -34,7 +36,7 @@ pub(crate) struct Place {
 #[derive(Debug)]
 enum Server {
     Emulated(Emulator),
-    Elsewhere { url: String },
+    Elsewhere { url: Uri },
 }
 
 impl Place {
@@ -64,15 +66,13 @@ impl Place {
     }
 
     /// A server may hold tables that matter to somebody, so these get names of their own.
-    fn elsewhere(url: &str) -> Result<Self, Failure> {
+    fn elsewhere(url: &Uri) -> Result<Self, Failure> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
         let stamp = now.as_millis();
         Ok(Self {
             table: format!("orders-{stamp}"),
             application: format!("quickstart-{stamp}"),
-            server: Server::Elsewhere {
-                url: url.to_owned(),
-            },
+            server: Server::Elsewhere { url: url.clone() },
         })
     }
 
@@ -88,7 +88,7 @@ impl Place {
             .operation_attempt_timeout(CALL_TIMEOUT)
             .build();
         let loader = aws_config::defaults(BehaviorVersion::latest())
-            .endpoint_url(url)
+            .endpoint_url(url.to_string())
             .timeout_config(timeouts)
             .retry_config(RetryConfig::standard());
         let mut loader = loader;
@@ -105,10 +105,10 @@ impl Place {
         loader.load().await
     }
 
-    pub(crate) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> String {
         match &self.server {
-            Server::Emulated(_) => "the emulator in this process",
-            Server::Elsewhere { url } => url,
+            Server::Emulated(_) => "the emulator in this process".to_owned(),
+            Server::Elsewhere { url } => url.to_string(),
         }
     }
 
@@ -172,13 +172,17 @@ impl Place {
     }
 }
 
-fn is_loopback(url: &str) -> bool {
-    let host = url
-        .parse::<http::Uri>()
-        .ok()
-        .and_then(|uri| uri.host().map(str::to_owned));
-    host.is_some_and(|host| {
-        let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
-    })
+/// What `--endpoint-url` takes.
+pub(crate) fn endpoint(text: &str) -> Result<Uri, String> {
+    let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
+    match (uri.scheme_str(), uri.host()) {
+        (Some("http" | "https"), Some(_)) => Ok(uri),
+        _ => Err("it must look like http://127.0.0.1:8000".to_owned()),
+    }
+}
+
+fn is_loopback(url: &Uri) -> bool {
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    let address = host.parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
