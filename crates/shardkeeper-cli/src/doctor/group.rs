@@ -181,9 +181,16 @@ fn coverage(
     let leases: lineage::Leases = of_stream
         .map(|lease| (lease.shard.clone(), lease.clone()))
         .collect();
+    let mut others = book.leases.iter().map(|lease| lease.stream.table());
+    if let Some(other) = others.find(|table| *table != stream.table()) {
+        let what = format!("the lease table is for the stream of table {other}");
+        let advice = "one application reads one table: name the right --table, or give this one an application of its own";
+        return report.bad("coverage", what, advice);
+    }
     if leases.is_empty() && !book.leases.is_empty() {
-        let advice = "right for a while after a stream was switched off and on: the older one is drained first";
-        return report.odd("coverage", "the leases are of another stream", advice);
+        let what = "the leases are of an older stream of the table";
+        let advice = "right for up to a day after a stream was switched off and on: the older one is drained first";
+        return report.odd("coverage", what, advice);
     }
     match lineage::uncovered(&listing.shards, &leases).len() {
         0 => report.good("coverage", "every listed shard is covered"),
