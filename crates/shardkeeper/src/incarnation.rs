@@ -15,7 +15,7 @@ use crate::env::Env;
 use crate::error::{Error, ErrorKind};
 use crate::lease_keeper::{Ended, LeaseKeeper, refuse};
 use crate::lease_writer::LeaseWriter;
-use crate::listing::Listing;
+use crate::listing::{Listing, Turns};
 use crate::observer::Observers;
 use crate::processor::{Factory, OnDataLoss};
 use crate::retry::Retry;
@@ -257,6 +257,7 @@ impl Parts {
                 source: Arc::clone(&source),
                 env: env.clone(),
                 observers: observers.clone(),
+                turns: Turns::default(),
             },
             reading: ReaderWorld {
                 source,

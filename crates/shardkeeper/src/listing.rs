@@ -6,7 +6,7 @@
 //! discovery finds what comes even later.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use shardkeeper_core::event::Event;
@@ -24,8 +24,9 @@ const LATE_CHILDREN_ATTEMPTS: u32 = 6;
 const UNLISTED_ATTEMPTS: u32 = 2;
 /// A listing has at most so many pages: 100,000 shards.
 const MAX_PAGES: usize = 1_000;
-/// Between two pages: eight calls a second leave room for others, because the whole account shares ten (F10).
-const BETWEEN_PAGES: Duration = Duration::from_millis(125);
+/// Between two calls of one worker: eight a second leave room for others, because the whole account
+/// shares ten (F10).
+const BETWEEN_CALLS: Duration = Duration::from_millis(125);
 
 /// What the listing says about one shard.
 enum Verdict {
@@ -50,6 +51,26 @@ pub(crate) struct Listing {
     pub(crate) source: Arc<dyn StreamSource>,
     pub(crate) env: Env,
     pub(crate) observers: Observers,
+    pub(crate) turns: Turns,
+}
+
+/// When a worker may call next; its discovery and all its shards that end share it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Turns(Arc<Mutex<Duration>>);
+
+impl Turns {
+    async fn take(&self, env: &Env) {
+        let now = env.now();
+        let mine = {
+            let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mine = now.max(*next);
+            *next = mine + BETWEEN_CALLS;
+            mine
+        };
+        if mine > now {
+            env.sleep(mine - now).await;
+        }
+    }
 }
 
 /// Everything that a listing showed.
@@ -99,6 +120,7 @@ impl Listing {
     }
 
     async fn verdict(&self, stream: &StreamArn, shard: &ShardId) -> Result<Verdict, PortError> {
+        self.turns.take(&self.env).await;
         match self.source.children_of(stream, shard).await {
             Ok(ShardPage { shards, .. }) if !shards.is_empty() => {
                 return Ok(Verdict::Ended(shards));
@@ -142,6 +164,7 @@ impl Listing {
             Duration::from_secs(10),
         );
         for _ in 0..MAX_PAGES {
+            self.turns.take(&self.env).await;
             let page = match self.source.list_shards(stream, after.as_ref()).await {
                 Ok(page) => page,
                 Err(error) if error.kind == FailureKind::Throttled => {
@@ -162,10 +185,7 @@ impl Listing {
             shards.extend(found.into_iter().map(|shard| (shard.id.clone(), shard)));
             let progress = shards.len() > before || none_found;
             match next {
-                Some(next) if progress && after.as_ref() != Some(&next) => {
-                    after = Some(next);
-                    self.env.sleep(BETWEEN_PAGES).await;
-                }
+                Some(next) if progress && after.as_ref() != Some(&next) => after = Some(next),
                 next => {
                     return Ok(Listed {
                         complete: next.is_none(),

@@ -16,7 +16,7 @@ use shardkeeper_core::ports::{Answer, LeaseStore, PortError};
 use shardkeeper_core::row::Write;
 use tokio::sync::{Notify, watch};
 
-use crate::listing::Listing;
+use crate::listing::{Listed, Listing};
 use crate::settings::Settings;
 
 /// Leases created in one transaction, beside the announcement; DynamoDB allows 100 writes.
@@ -118,13 +118,8 @@ impl ShardDiscovery {
             });
             *current = Some(stream.clone());
         }
-        let listed = self.listing.complete(&stream).await?;
-        // Read after the listing: what ended meanwhile has brought its children.
-        let (_, all) = self.rows().await?;
-        let leases = of_stream(all, &stream);
-        let created = self
-            .create(&group, &stream, &listed.shards, &leases)
-            .await?;
+        let (listed, leases) = self.survey(&stream).await?;
+        let created = self.create(&group, &stream, &listed, &leases).await?;
         let forgotten = if listed.complete {
             self.forget(&group, &listed.shards, &leases).await?
         } else {
@@ -137,6 +132,23 @@ impl ShardDiscovery {
             forgotten,
         });
         Ok(())
+    }
+
+    /// The shards and their leases. A parent that one listing does not show may be in the next, and its
+    /// child must not overtake it: it is gone when two complete listings do not show it (design rule 12).
+    async fn survey(&self, stream: &StreamArn) -> Result<(Listed, Leases), PortError> {
+        let mut listed = self.listing.complete(stream).await?;
+        // Read after the listing: what ended meanwhile has brought its children.
+        let mut leases = of_stream(self.rows().await?.1, stream);
+        let found = lineage::uncovered(&listed.shards, &leases);
+        if found.iter().any(|found| found.orphan) {
+            self.listing.env.sleep(self.settings.beat_interval).await;
+            let again = self.listing.complete(stream).await?;
+            listed.complete &= again.complete;
+            listed.shards.extend(again.shards);
+            leases = of_stream(self.rows().await?.1, stream);
+        }
+        Ok((listed, leases))
     }
 
     async fn rows(&self) -> Result<(Option<GroupRow>, Vec<Lease>), PortError> {
@@ -175,11 +187,12 @@ impl ShardDiscovery {
         &self,
         group: &GroupRow,
         stream: &StreamArn,
-        listed: &BTreeMap<ShardId, Shard>,
+        listed: &Listed,
         leases: &Leases,
     ) -> Result<usize, PortError> {
         let first_listing = !group.listed.contains(stream.as_str());
-        let uncovered = lineage::uncovered(listed, leases);
+        let mut uncovered = lineage::uncovered(&listed.shards, leases);
+        uncovered.retain(|found| listed.complete || !found.orphan);
         let start = self.first_checkpoint(group, first_listing);
         for chunk in uncovered.chunks(CHUNK) {
             let mut writes = vec![GroupRow::announce_in_term(&self.me, group.term)];
@@ -200,7 +213,10 @@ impl ShardDiscovery {
                 self.tell_orphan(&orphan.shard);
             }
         }
-        if first_listing && !listed.is_empty() {
+        if first_listing && !uncovered.is_empty() {
+            // Marked by a listing that finds them leased, because a transaction answers with nothing.
+            self.nudge.notify_one();
+        } else if first_listing && !leases.is_empty() {
             self.write(&[GroupRow::mark_listed(&self.me, group.term, stream)])
                 .await?;
         }

@@ -25,8 +25,9 @@ use crate::retry::Retry;
 /// rounded and not monotone (F46, F50).
 const TIME_SLACK_MILLIS: u64 = 60_000;
 
-/// One answer that a shard does not exist may be a mistake; so many in a row are believed.
-const BELIEVE_NOT_FOUND: u32 = 3;
+/// An answer that a shard does not exist may be a mistake; so many in a row, over six seconds and more, are
+/// believed.
+const BELIEVE_NOT_FOUND: u32 = 9;
 
 /// What one step of reading gave.
 #[derive(Debug)]
