@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use shardkeeper::{
     Batch, BoxError, Failure, Progress, RecordProcessor, Remedy, SequenceNumber, ShardContext,
-    ShardId, WorkerId,
+    ShardId, StreamArn, WorkerId,
 };
 use shardkeeper_testkit::emulator::Clock;
 
@@ -37,6 +37,8 @@ pub struct Dispatch {
     pub returned: Option<Duration>,
     /// By which worker.
     pub worker: WorkerId,
+    /// Of which stream.
+    pub stream: StreamArn,
     /// Of which shard.
     pub shard: ShardId,
     /// Under which fencing token.
@@ -45,6 +47,14 @@ pub struct Dispatch {
     pub records: Vec<(SequenceNumber, String)>,
     /// What the processor did.
     pub act: Act,
+}
+
+impl Dispatch {
+    /// Where its records stand: streams of one table follow each other by their labels.
+    fn positions(&self) -> impl Iterator<Item = (StreamArn, SequenceNumber)> {
+        let place = |(number, _): &(SequenceNumber, String)| (self.stream.clone(), *number);
+        self.records.iter().map(place)
+    }
 }
 
 /// Everything that the processors of a world were asked. A clone shares the memory.
@@ -109,8 +119,8 @@ impl Ledger {
     /// How many different records were given out.
     pub fn distinct(&self) -> usize {
         let pages = self.lock();
-        let all = pages.dispatches.iter().flat_map(|call| &call.records);
-        all.map(|(number, _)| number).collect::<BTreeSet<_>>().len()
+        let all = pages.dispatches.iter().flat_map(Dispatch::positions);
+        all.collect::<BTreeSet<_>>().len()
     }
 
     /// How many times records were given out again.
@@ -143,19 +153,20 @@ impl Ledger {
 
     fn out_of_order(&self) -> Vec<String> {
         let mut seen = BTreeSet::new();
-        let mut latest: BTreeMap<String, SequenceNumber> = BTreeMap::new();
+        let mut latest = BTreeMap::new();
         let mut wrong = Vec::new();
         for call in &self.lock().dispatches {
-            for (number, key) in &call.records {
-                if !seen.insert(*number) {
+            for (position, (_, key)) in call.positions().zip(&call.records) {
+                if !seen.insert(position.clone()) {
                     continue;
                 }
-                if latest.get(key).is_some_and(|before| before > number) {
+                let number = position.1;
+                if latest.get(key).is_some_and(|before| *before > position) {
                     wrong.push(format!(
                         "S4: {key} {number} came after a later change of it"
                     ));
                 } else {
-                    latest.insert(key.clone(), *number);
+                    latest.insert(key.clone(), position);
                 }
             }
         }
@@ -202,6 +213,7 @@ impl Ledger {
             at: (self.clock)(),
             returned: None,
             worker: cx.worker_id().clone(),
+            stream: cx.stream_arn().clone(),
             shard: cx.shard_id().clone(),
             epoch: cx.fencing_token(),
             records: records

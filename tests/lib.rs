@@ -10,7 +10,7 @@ pub use ledger::{Act, Dispatch, Ledger, Scripted};
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
-    ScalarAttributeType, StreamSpecification, StreamViewType,
+    ScalarAttributeType, StreamSpecification, StreamViewType, TimeToLiveSpecification,
 };
 use shardkeeper::{Batch, Env, Settings, ShardContext, Worker, WorkerBuilder, WorkerHandle};
 use shardkeeper_testkit::emulator::{Emulator, EmulatorSettings, tokio_clock};
@@ -221,6 +221,43 @@ impl World {
             .send()
             .await
             .expect("the row is edited");
+    }
+
+    /// Removes a column of a row of the lease table.
+    pub async fn remove_column(&self, key: &str, column: &str) {
+        self.dynamodb
+            .update_item()
+            .table_name(APPLICATION)
+            .key("leaseKey", AttributeValue::S(key.to_owned()))
+            .update_expression(format!("REMOVE {column}"))
+            .send()
+            .await
+            .expect("the row is edited");
+    }
+
+    /// Deletes an item of the table.
+    pub async fn delete(&self, id: &str) {
+        self.dynamodb
+            .delete_item()
+            .table_name(TABLE)
+            .key("id", AttributeValue::S(id.to_owned()))
+            .send()
+            .await
+            .expect("the item is deleted");
+    }
+
+    /// Items of the table expire at the time in this attribute.
+    pub async fn enable_time_to_live(&self, attribute: &str) {
+        let specification = TimeToLiveSpecification::builder()
+            .enabled(true)
+            .attribute_name(attribute);
+        self.dynamodb
+            .update_time_to_live()
+            .table_name(TABLE)
+            .time_to_live_specification(specification.build().expect("complete"))
+            .send()
+            .await
+            .expect("time to live is switched on");
     }
 
     /// Deletes a row of the lease table.

@@ -29,7 +29,7 @@ async fn l4_the_discoverer_crashes_and_another_worker_lists_the_stream() {
 
 #[tokio::test(start_paused = true)]
 async fn g2_the_owner_of_a_parent_that_is_ending_crashes_and_no_child_overtakes() {
-    for moment in 0..40 {
+    for moment in 0..16 {
         let world = World::with(100 + moment, shards(2)).await;
         let first = world.start_with("a", done).await;
         world.until(SOON, "owned", |_| ours(&first) == 2).await;
@@ -38,7 +38,7 @@ async fn g2_the_owner_of_a_parent_that_is_ending_crashes_and_no_child_overtakes(
         world.write(30, 1).await;
         world.emulator.roll_over_all(TABLE).unwrap();
         world.write(30, 2).await;
-        world.pass(Duration::from_millis(20 * moment)).await;
+        world.pass(Duration::from_millis(50 * moment)).await;
         first.abort();
         world.write(30, 3).await;
         delivered(&world, TAKE_OVER * 2, 90).await;

@@ -34,7 +34,7 @@ async fn s5_a_worker_whose_beats_fail_gives_itself_up_before_another_takes_over(
         let frozen = first.status().worker.unwrap();
         world.emulator.faults().inject(beats_of(&first, effect));
         let mut written = 0;
-        for round in 0..300 {
+        for round in 0..180 {
             world.write(2, round).await;
             written += 2;
             world.pass(Duration::from_millis(100)).await;

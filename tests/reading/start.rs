@@ -1,0 +1,140 @@
+//! Where an application begins.
+
+use std::time::Duration;
+
+use shardkeeper::{StartPosition, Timestamp};
+use shardkeeper_tests::{TABLE, World};
+
+use super::{SOON, assert_once, delivered, done, shards};
+
+#[tokio::test(start_paused = true)]
+async fn g7_latest_leaves_out_what_was_written_before_the_first_start() {
+    let world = World::with(121, shards(3)).await;
+    world.write(20, 1).await;
+    world.pass(Duration::from_secs(90)).await;
+    let worker = world
+        .spawn(world.worker("a").start(StartPosition::Latest), done)
+        .await;
+    world.pass(SOON).await;
+    assert_eq!(world.ledger.distinct(), 0);
+    world.write(20, 2).await;
+    delivered(&world, SOON, 20).await;
+    assert_once(&world);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn s1_latest_means_the_first_start_though_the_first_worker_dies_before_the_first_record() {
+    for moment in [0, 1, 500, 2_500, 30_000] {
+        let world = World::with(122, shards(3)).await;
+        world.write(20, 1).await;
+        world.pass(Duration::from_secs(90)).await;
+        let worker = world
+            .spawn(world.worker("a").start(StartPosition::Latest), done)
+            .await;
+        world.pass(Duration::from_millis(moment)).await;
+        worker.abort();
+        world.pass(Duration::from_secs(1)).await;
+        world.write(20, 2).await;
+        world.emulator.roll_over_all(TABLE).unwrap();
+        world.write(20, 3).await;
+        world.pass(Duration::from_secs(3600)).await;
+        let second = world
+            .spawn(world.worker("b").start(StartPosition::Latest), done)
+            .await;
+        if moment == 0 {
+            // It had not even marked the table, so the second start is the first.
+            world.pass(SOON).await;
+            assert!([0, 40].contains(&world.ledger.distinct()));
+        } else {
+            delivered(&world, SOON * 2, 40).await;
+        }
+        assert_once(&world);
+        second.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g7_a_start_time_leaves_out_what_is_older() {
+    let world = World::with(123, shards(3)).await;
+    world.write(20, 1).await;
+    world.pass(Duration::from_secs(90)).await;
+    let from = u64::try_from(world.emulator.now().as_millis()).unwrap();
+    world.write(20, 2).await;
+    world.pass(Duration::from_secs(90)).await;
+    let at = StartPosition::At(Timestamp::from_millis(from));
+    let worker = world.spawn(world.worker("a").start(at), done).await;
+    delivered(&world, SOON, 20).await;
+    world.emulator.roll_over_all(TABLE).unwrap();
+    world.write(20, 3).await;
+    delivered(&world, SOON, 40).await;
+    world.pass(SOON).await;
+    assert_eq!(world.ledger.distinct(), 40);
+    assert_once(&world);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn s1_a_start_time_in_the_future_loses_nothing_that_comes_after_it() {
+    let world = World::with(124, shards(2)).await;
+    let from = world.emulator.now() + Duration::from_secs(100);
+    let at = StartPosition::At(Timestamp::from_millis(
+        u64::try_from(from.as_millis()).unwrap(),
+    ));
+    let worker = world.spawn(world.worker("a").start(at), done).await;
+    world.write(10, 1).await;
+    world.pass(Duration::from_secs(101)).await;
+    world.write(10, 2).await;
+    world
+        .until(SOON * 2, "delivered", |w| w.ledger.distinct() >= 10)
+        .await;
+    world.pass(SOON).await;
+    assert_once(&world);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn g7_the_start_position_of_a_later_worker_changes_nothing() {
+    let world = World::with(125, shards(2)).await;
+    world.write(20, 1).await;
+    let worker = world.start_with("a", done).await;
+    delivered(&world, SOON, 20).await;
+    worker.shutdown().await.unwrap();
+    world.write(20, 2).await;
+    world.emulator.roll_over_all(TABLE).unwrap();
+    world.write(20, 3).await;
+    world.pass(Duration::from_secs(120)).await;
+    let worker = world
+        .spawn(world.worker("b").start(StartPosition::Latest), done)
+        .await;
+    delivered(&world, SOON, 60).await;
+    assert_once(&world);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn s1_where_the_server_knows_no_times_everything_since_the_start_is_read() {
+    use shardkeeper_testkit::faults::{Effect, Fault};
+    let world = World::with(126, shards(2)).await;
+    world.write(20, 1).await;
+    world.pass(Duration::from_secs(300)).await;
+    let refused = Fault::new(
+        "GetShardIterator",
+        Effect::error(400, "ValidationException"),
+    );
+    world
+        .emulator
+        .faults()
+        .inject(refused.containing("AT_TIMESTAMP"));
+    let worker = world
+        .spawn(world.worker("a").start(StartPosition::Latest), done)
+        .await;
+    world.pass(Duration::from_secs(5)).await;
+    world.write(20, 2).await;
+    delivered(&world, SOON, 20).await;
+    world.emulator.expire_iterators();
+    world.write(20, 3).await;
+    delivered(&world, SOON, 40).await;
+    assert_once(&world);
+    worker.shutdown().await.unwrap();
+}
