@@ -76,7 +76,9 @@ impl Fleet {
         chronicle: &Arc<Chronicle>,
         workers: u16,
     ) -> Self {
-        let members = (1..=workers).map(|number| (format!("worker-{number}"), Member::default()));
+        let digits = workers.to_string().len();
+        let name = |number| format!("worker-{number:0digits$}");
+        let members = (1..=workers).map(|number| (name(number), Member::default()));
         Self {
             place: Arc::clone(place),
             ledger: Arc::clone(ledger),

@@ -10,10 +10,11 @@ use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-    StreamSpecification, StreamViewType,
+    StreamSpecification, StreamViewType, TableStatus,
 };
 use http::Uri;
 use shardkeeper_testkit::emulator::{Emulator, EmulatorSettings};
+use tokio::time::sleep;
 
 use crate::{Failure, Flags};
 
@@ -24,6 +25,9 @@ const FIRST_SHARDS: usize = 4;
 
 /// A call to a server that takes longer has failed; the SDK itself waits for ever.
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How often somebody looks whether the table is there.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// A table with a stream, and how to get there.
 #[derive(Debug)]
@@ -87,11 +91,10 @@ impl Place {
             .connect_timeout(CALL_TIMEOUT)
             .operation_attempt_timeout(CALL_TIMEOUT)
             .build();
-        let loader = aws_config::defaults(BehaviorVersion::latest())
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .endpoint_url(url.to_string())
             .timeout_config(timeouts)
             .retry_config(RetryConfig::standard());
-        let mut loader = loader;
         if is_loopback(url) {
             // A server on this machine wants a signature and does not check it.
             if std::env::var_os("AWS_ACCESS_KEY_ID").is_none() {
@@ -133,7 +136,8 @@ impl Place {
             .stream_enabled(true)
             .stream_view_type(StreamViewType::NewAndOldImages)
             .build()?;
-        let created = Client::new(&self.sdk_config().await)
+        let client = Client::new(&self.sdk_config().await);
+        let created = client
             .create_table()
             .table_name(&self.table)
             .billing_mode(BillingMode::PayPerRequest)
@@ -143,7 +147,17 @@ impl Place {
             .send()
             .await;
         created.map_err(|error| self.failed("CreateTable", error))?;
+        while !self.is_active(&client).await? {
+            sleep(LOOK).await;
+        }
         Ok(())
+    }
+
+    async fn is_active(&self, client: &Client) -> Result<bool, Failure> {
+        let described = client.describe_table().table_name(&self.table).send().await;
+        let described = described.map_err(|error| self.failed("DescribeTable", error))?;
+        let status = described.table.and_then(|table| table.table_status);
+        Ok(status == Some(TableStatus::Active))
     }
 
     /// Leaves a server as it was found. The emulator is gone with the process.

@@ -5,6 +5,8 @@ use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::time::{MissedTickBehavior, interval};
+
 use crate::Failure;
 use crate::live::Live;
 use crate::picture::Picture;
@@ -44,7 +46,9 @@ impl Screen {
 
     /// Shows the run until a person or a signal ends it.
     pub(crate) async fn show(&mut self, stage: &Stage) -> Failure {
-        let mut frames = tokio::time::interval(FRAME);
+        let mut frames = interval(FRAME);
+        // A slow terminal gets fewer pictures, not late ones.
+        frames.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let told = told_to_end();
         tokio::pin!(told);
         loop {
