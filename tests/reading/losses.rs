@@ -116,21 +116,6 @@ async fn s2_a_gap_with_nothing_behind_it_is_one_loss_also_after_the_iterator_exp
 }
 
 #[tokio::test(start_paused = true)]
-async fn s2_a_gap_with_nothing_behind_it_is_one_loss_also_for_the_next_owner() {
-    let (world, _) = trimmed(64).await;
-    let worker = start(&world, "b", Decision::GoOn).await;
-    world
-        .until(SOON, "told", |w| w.events.losses().len() == 1)
-        .await;
-    world.pass(SOON).await;
-    worker.shutdown().await.unwrap();
-    let next = start(&world, "c", Decision::GoOn).await;
-    world.pass(SOON).await;
-    assert_eq!(world.events.losses().len(), 1, "one gap, one event");
-    next.shutdown().await.unwrap();
-}
-
-#[tokio::test(start_paused = true)]
 async fn s2_records_that_age_out_under_a_slow_reader_are_a_loss() {
     let retention = Duration::from_secs(120);
     let settings = EmulatorSettings {
