@@ -131,7 +131,8 @@ pub enum Event {
         shard: ShardId,
         /// 1 for the first attempt.
         attempt: u32,
-        /// How long until the next attempt.
+        /// How long until the next attempt; zero when the batch is divided at once, to skip a record of it, or when
+        /// its shard stops.
         retry_in: Duration,
         /// What the processor's error says of itself, in the user's words; `None` after a panic.
         error: Option<String>,

@@ -114,10 +114,16 @@ impl ShardConsumer {
                 match remedy {
                     Remedy::Retry => self.batch_failed(None, Some(error)),
                     Remedy::RetryAfter(pause) => self.batch_failed(Some(pause), Some(error)),
-                    Remedy::Skip => self.skip(),
-                    Remedy::Stop => self.stop(
-                        "the processor said stop; start the shard again when its cause is mended",
-                    ),
+                    Remedy::Skip => {
+                        self.tell_failure(error);
+                        self.skip();
+                    }
+                    Remedy::Stop => {
+                        self.tell_failure(error);
+                        self.stop(
+                            "the processor said stop; start the shard again when its cause is mended",
+                        );
+                    }
                 }
                 return;
             }
@@ -174,6 +180,16 @@ impl ShardConsumer {
                 self.happened(Happened::Failed);
             }
         }
+    }
+
+    /// The error of an attempt that has no next one: otherwise nobody would ever learn it.
+    fn tell_failure(&self, error: String) {
+        self.emit(&Event::BatchFailed {
+            shard: self.shard(),
+            attempt: self.hand.as_ref().map_or(1, |hand| hand.attempt()),
+            retry_in: Duration::ZERO,
+            error: Some(error),
+        });
     }
 
     pub(super) fn batch_failed(&mut self, pause: Option<Duration>, error: Option<String>) {
