@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use shardkeeper::{Batch, ChangeKind, Progress, RecordProcessor, SequenceNumber, ShardContext, ShardId};
+use shardkeeper::{
+    Batch, ChangeKind, Progress, RecordProcessor, SequenceNumber, ShardContext, ShardId,
+};
 
 /// Remembers every delivery of all the processors that it makes. A clone shares the memory.
 ///
@@ -68,7 +70,12 @@ impl Recorder {
 
     /// How many different records were delivered.
     pub fn distinct(&self) -> usize {
-        self.lock().deliveries.iter().map(|d| d.sequence_number).collect::<BTreeSet<_>>().len()
+        self.lock()
+            .deliveries
+            .iter()
+            .map(|d| d.sequence_number)
+            .collect::<BTreeSet<_>>()
+            .len()
     }
 
     /// How many deliveries were repetitions.
