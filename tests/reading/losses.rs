@@ -93,7 +93,7 @@ async fn s2_after_a_loss_the_user_may_go_on_with_what_is_still_there() {
         .iter()
         .map(|call| call.records.len())
         .sum::<usize>();
-    assert!(round >= 40 && round < 60);
+    assert!((40..60).contains(&round));
     world.write(20, 4).await;
     delivered(&world, SOON, round + 20).await;
     assert_once(&world);

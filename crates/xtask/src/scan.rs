@@ -22,6 +22,9 @@ pub(crate) fn code_lines(code: &str) -> usize {
         .count()
 }
 
+/// Comments and literals begin with one of these; all else is copied in one go.
+const MAY_BEGIN_SOMETHING: [char; 6] = ['/', '"', '\'', 'r', 'b', 'c'];
+
 struct Scanner<'a> {
     rest: &'a str,
     code: String,
@@ -44,7 +47,9 @@ impl Scanner<'_> {
         } else if let Some(length) = character(self.rest) {
             self.hide(length, '_');
         } else {
-            let length = self.rest.chars().next().map_or(0, char::len_utf8);
+            let first = self.rest.chars().next().map_or(0, char::len_utf8);
+            let plain = self.rest[first..].find(MAY_BEGIN_SOMETHING);
+            let length = plain.map_or(self.rest.len(), |plain| first + plain);
             self.code.push_str(&self.rest[..length]);
             self.rest = &self.rest[length..];
         }
