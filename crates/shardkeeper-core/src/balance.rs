@@ -97,8 +97,11 @@ fn takes(view: &View<'_>, limits: &Limits, mine: usize) -> Vec<Claim> {
     let mut load = mine;
     let mut claims = Vec::new();
     for seen in free {
-        if load < limits.max_leases && (load < fair || overdue(seen)) {
-            load += 1;
+        // What its owner had promised to us before it died is in our load already.
+        let promised = seen.lease.next_owner.as_ref() == Some(view.me);
+        let after = load + usize::from(!promised);
+        if after <= limits.max_leases && (after <= fair || overdue(seen)) {
+            load = after;
             claims.push(Claim::Take(seen.lease.key.clone()));
         }
     }
@@ -328,6 +331,24 @@ mod tests {
             now: Duration::ZERO,
         };
         assert!(plan(&view, &LIMITS, &mut || 0).is_empty());
+    }
+
+    #[test]
+    fn l4_what_a_dead_worker_had_promised_to_us_is_taken_with_the_rest_at_once() {
+        let living = [id(1)];
+        let over = BTreeSet::from([id(0)]);
+        for promised in 0..3 {
+            let mut leases: Vec<Sighting> = (0..3).map(|n| seen(n, Some(0))).collect();
+            leases[promised].lease.next_owner = Some(id(1));
+            let view = View {
+                me: &living[0],
+                living: &living,
+                leases: &leases,
+                over: &over,
+                now: Duration::ZERO,
+            };
+            assert_eq!(plan(&view, &LIMITS, &mut || 0).len(), 3);
+        }
     }
 
     #[test]

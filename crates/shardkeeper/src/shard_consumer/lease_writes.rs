@@ -51,8 +51,19 @@ impl ShardConsumer {
             Order::Leave(departure) => {
                 self.departure = departure;
                 self.happened(Happened::LeaveAsked(Leave::Asked));
+                self.leave_between_attempts();
             }
             Order::Lost => self.happened(Happened::LeaseLost),
+        }
+    }
+
+    /// Between two attempts of `initialize` or `shard_ended` nothing is under way that would have to be
+    /// finished first.
+    fn leave_between_attempts(&mut self) {
+        let hook = matches!(self.life.stage(), Stage::Starting | Stage::Notifying);
+        if hook && self.calling.is_none() {
+            self.again_at = None;
+            self.happened(Happened::Failed);
         }
     }
 

@@ -128,7 +128,7 @@ impl ShardConsumer {
     /// Tells the processor that the lease is about to go.
     pub(super) fn call_shutdown_requested(&mut self) {
         self.part_by = self.world.env.now() + self.world.settings.hand_off_timeout / 3;
-        if let Some(processor) = self.processor.take() {
+        if let Some(processor) = self.processor.take().filter(|_| self.initialized) {
             self.calling = Some(UserCall::shutdown_requested(processor, self.cx.clone()));
         }
     }

@@ -205,7 +205,7 @@ impl ShardConsumer {
             retry_in,
             error,
         });
-        self.again_at = Some(self.world.env.now() + retry_in);
+        self.again_at = Some(self.world.env.now().saturating_add(retry_in));
         self.happened(Happened::Failed);
     }
 
@@ -224,7 +224,7 @@ impl ShardConsumer {
             retry_in,
             error,
         });
-        self.again_at = Some(self.world.env.now() + retry_in);
+        self.again_at = Some(self.world.env.now().saturating_add(retry_in));
         self.happened(Happened::Failed);
     }
 }
