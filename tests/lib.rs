@@ -223,6 +223,12 @@ impl World {
             .expect("the row is edited");
     }
 
+    /// The tables of the account.
+    pub async fn table_names(&self) -> Vec<String> {
+        let tables = self.dynamodb.list_tables().send().await;
+        tables.expect("a list").table_names.unwrap_or_default()
+    }
+
     /// Removes a column of a row of the lease table.
     pub async fn remove_column(&self, key: &str, column: &str) {
         self.dynamodb

@@ -8,7 +8,7 @@ use shardkeeper_tests::{TABLE, World};
 use super::{SOON, assert_once, delivered, done, shards};
 
 #[tokio::test(start_paused = true)]
-async fn g7_latest_leaves_out_what_was_written_before_the_first_start() {
+async fn rule_15_latest_leaves_out_what_was_written_before_the_first_start() {
     let world = World::with(121, shards(3)).await;
     world.write(20, 1).await;
     world.pass(Duration::from_secs(90)).await;
@@ -55,7 +55,7 @@ async fn s1_latest_means_the_first_start_though_the_first_worker_dies_before_the
 }
 
 #[tokio::test(start_paused = true)]
-async fn g7_a_start_time_leaves_out_what_is_older() {
+async fn rule_15_a_start_time_leaves_out_what_is_older() {
     let world = World::with(123, shards(3)).await;
     world.write(20, 1).await;
     world.pass(Duration::from_secs(90)).await;
@@ -94,7 +94,7 @@ async fn s1_a_start_time_in_the_future_loses_nothing_that_comes_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g7_the_start_position_of_a_later_worker_changes_nothing() {
+async fn rule_15_the_start_position_of_a_later_worker_changes_nothing() {
     let world = World::with(125, shards(2)).await;
     world.write(20, 1).await;
     let worker = world.start_with("a", done).await;

@@ -13,7 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::beater::Beater;
 use crate::env::Env;
 use crate::error::{Error, ErrorKind};
-use crate::lease_keeper::{Ended, LeaseKeeper, refuse};
+use crate::lease_keeper::{DiscoveryLine, Ended, LeaseKeeper, refuse};
 use crate::lease_writer::LeaseWriter;
 use crate::listing::{Listing, Turns};
 use crate::observer::Observers;
@@ -193,7 +193,7 @@ impl Parts {
         self.spawn_beats(joined)?;
         let world = self.world(standing, factory);
         let (term, listens) = watch::channel(None);
-        let nudge = Arc::new(Notify::new());
+        let (nudge, found) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let discovery = ShardDiscovery {
             store: Arc::clone(&self.store),
             listing: world.listing.clone(),
@@ -203,6 +203,7 @@ impl Parts {
             me: me.clone(),
             term: listens,
             nudge: Arc::clone(&nudge),
+            found: Arc::clone(&found),
         };
         // Whatever ends this future, a crash included, ends the tasks below it.
         let _over = standing.over().clone().drop_guard();
@@ -213,7 +214,7 @@ impl Parts {
             me.clone(),
             self.application.clone(),
             status,
-            (term, nudge),
+            DiscoveryLine { term, nudge, found },
         );
         Ok(keeper.run(leave).await)
     }

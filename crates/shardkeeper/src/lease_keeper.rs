@@ -47,6 +47,8 @@ pub(crate) struct LeaseKeeper {
     /// Tells discovery in which term it lists.
     pub(crate) term: watch::Sender<Option<u64>>,
     pub(crate) nudge: Arc<Notify>,
+    /// Discovery made leases that anybody may take.
+    found: Arc<Notify>,
 
     watch: Watch,
     group: Option<GroupRow>,
@@ -66,6 +68,16 @@ pub(crate) struct LeaseKeeper {
     restless: bool,
     finished: mpsc::Receiver<Finished>,
     finish: mpsc::Sender<Finished>,
+}
+
+/// How an incarnation's keeper and its discovery talk to each other.
+pub(crate) struct DiscoveryLine {
+    /// In which term discovery lists; `None` while another worker does.
+    pub(crate) term: watch::Sender<Option<u64>>,
+    /// To discovery: look now.
+    pub(crate) nudge: Arc<Notify>,
+    /// To the keeper: leases were made.
+    pub(crate) found: Arc<Notify>,
 }
 
 struct Running {
@@ -107,10 +119,10 @@ impl LeaseKeeper {
         me: WorkerId,
         application: String,
         status: Arc<StatusBoard>,
-        discovery: (watch::Sender<Option<u64>>, Arc<Notify>),
+        discovery: DiscoveryLine,
     ) -> Self {
         let (finish, finished) = mpsc::channel(FINISHED_AT_ONCE);
-        let (term, nudge) = discovery;
+        let DiscoveryLine { term, nudge, found } = discovery;
         Self {
             store: Arc::clone(&world.writer.store),
             world,
@@ -119,6 +131,7 @@ impl LeaseKeeper {
             status,
             term,
             nudge,
+            found,
             watch: Watch::default(),
             group: None,
             sightings: BTreeMap::new(),
@@ -144,6 +157,7 @@ impl LeaseKeeper {
         let mut inbox = self.world.standing.inbox();
         let mut reading: Option<Reading> = None;
         let (env, standing) = (self.world.env.clone(), Arc::clone(&self.world.standing));
+        let found = Arc::clone(&self.found);
         loop {
             standing.tick();
             if reading.is_none() {
@@ -156,6 +170,7 @@ impl LeaseKeeper {
                 () = leave.cancelled() => return self.leave().await,
                 Some(finished) = self.finished.recv() => self.take_note(finished).await,
                 Ok(()) = inbox.changed() => self.sweep_at = Duration::ZERO,
+                () = found.notified() => self.sweep_at = Duration::ZERO,
                 answered = under_way(&mut reading) => {
                     if let Some(refused) = self.answered(answered).await {
                         return self.give_up(Ended::Refused(refused)).await;

@@ -80,6 +80,8 @@ pub(crate) struct ShardDiscovery {
     pub(crate) term: watch::Receiver<Option<u64>>,
     /// Look now.
     pub(crate) nudge: Arc<Notify>,
+    /// Tells this worker's keeper of leases to take, sooner than its next look would.
+    pub(crate) found: Arc<Notify>,
 }
 
 impl ShardDiscovery {
@@ -212,6 +214,9 @@ impl ShardDiscovery {
             for orphan in chunk.iter().filter(|found| found.orphan && !first_listing) {
                 self.tell_orphan(&orphan.shard);
             }
+        }
+        if !uncovered.is_empty() {
+            self.found.notify_one();
         }
         if first_listing && !uncovered.is_empty() {
             // Marked by a listing that finds them leased, because a transaction answers with nothing.

@@ -81,7 +81,7 @@ impl Worker {
     {
         let mut signals = signals::Signals::install()?;
         let handle = self.spawn(factory);
-        let joined = handle.joined();
+        let joined = handle.join();
         tokio::pin!(joined);
         tokio::select! {
             biased;
@@ -172,7 +172,7 @@ impl WorkerHandle {
     ///
     /// # Errors
     /// As [`join`](Self::join).
-    pub async fn shutdown(self) -> Result<(), Error> {
+    pub async fn shutdown(&self) -> Result<(), Error> {
         self.begin_shutdown();
         self.join().await
     }
@@ -181,8 +181,17 @@ impl WorkerHandle {
     ///
     /// # Errors
     /// What ended it, when that was not a shutdown.
-    pub async fn join(self) -> Result<(), Error> {
-        self.joined().await
+    pub async fn join(&self) -> Result<(), Error> {
+        let mut result = self.ended.result.clone();
+        let ended = result
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|ended| ended.clone());
+        match ended.as_deref() {
+            None | Some(Ok(())) => Ok(()),
+            Some(Err(error)) => Err(Error::new(error.kind(), error.to_string())),
+        }
     }
 
     /// Stops everything now, in the middle of whatever it does, as a crash would: leases are left to expire
@@ -200,19 +209,6 @@ impl WorkerHandle {
     /// Is the worker well?
     pub fn health(&self) -> Health {
         self.status.health(self.ended.result.borrow().is_some())
-    }
-
-    async fn joined(&self) -> Result<(), Error> {
-        let mut result = self.ended.result.clone();
-        let ended = result
-            .wait_for(Option::is_some)
-            .await
-            .ok()
-            .and_then(|ended| ended.clone());
-        match ended.as_deref() {
-            None | Some(Ok(())) => Ok(()),
-            Some(Err(error)) => Err(Error::new(error.kind(), error.to_string())),
-        }
     }
 }
 
@@ -311,6 +307,11 @@ impl WorkerBuilder {
     /// # Errors
     /// [`ErrorKind::Invalid`] for what must be changed, [`ErrorKind::Unavailable`] for what may pass.
     pub async fn build(self) -> Result<Worker, Error> {
+        // The SDK's futures are large; callers should not carry them on their stack.
+        Box::pin(self.assemble()).await
+    }
+
+    async fn assemble(self) -> Result<Worker, Error> {
         self.settings.validate()?;
         let choice = self.choice.unwrap_or_else(|| {
             let message = "no stream was named: call .table(\"name\") or .stream_arn(\"arn:...\")";
