@@ -47,6 +47,11 @@ impl Totals {
     }
 }
 
+/// The name in a line such as `test ids::order ... FAILED`.
+pub(crate) fn failed_test(line: &str) -> Option<&str> {
+    line.strip_prefix("test ")?.strip_suffix(" ... FAILED")
+}
+
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} passed, {} failed", self.passed, self.failed)?;
@@ -77,6 +82,13 @@ mod tests {
             }
         );
         assert_eq!(totals.to_string(), "5 passed, 4 failed, 1 ignored");
+    }
+
+    #[test]
+    fn failed_tests_are_known_by_name() {
+        assert_eq!(failed_test("test a::b ... FAILED"), Some("a::b"));
+        assert_eq!(failed_test("test a::b ... ok"), None);
+        assert_eq!(failed_test("test result: FAILED. 0 passed; 1 failed"), None);
     }
 
     #[test]

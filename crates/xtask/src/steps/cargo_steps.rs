@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::Task;
 use crate::Outcome;
 use crate::process::{capture, cargo, watch};
-use crate::totals::Totals;
+use crate::totals::{Totals, failed_test};
 
 /// The feature that lets the server suite be built. Every step that looks at it must name it.
 pub(crate) const SERVER_FEATURE: &str = "shardkeeper-tests/server";
@@ -30,11 +30,22 @@ fn quietly(command: &mut Command) -> Outcome<Totals> {
     capture(command).map(|_| Totals::default())
 }
 
-/// Runs tests, showing what they print, and counts them.
+/// Runs tests, showing what they print, and counts them. The failed ones are named once more at the end.
 pub(crate) fn count(command: &mut Command, limit: Duration) -> Outcome<Totals> {
     let mut totals = Totals::default();
-    watch(command, limit, |line| totals.see(line))?;
-    Ok(totals)
+    let mut failed = String::new();
+    let see = |line: &str| {
+        totals.see(line);
+        if let Some(name) = failed_test(line) {
+            failed.push_str("failed: ");
+            failed.push_str(name);
+            failed.push('\n');
+        }
+    };
+    match watch(command, limit, see) {
+        Ok(()) => Ok(totals),
+        Err(failure) => Err(failure.output(failed)),
+    }
 }
 
 pub(crate) fn format(task: &Task<'_>) -> Outcome<Totals> {
