@@ -166,7 +166,7 @@ impl Parts {
             .map_err(Joining::Failed)?;
         match rows.values().next().and_then(GroupRow::parse) {
             Some(group) => self.accept(&group),
-            None => Err(Joining::Failed(unexpected("the group row cannot be read"))),
+            None => Err(Joining::Failed(unexpected(DAMAGED_GROUP))),
         }
     }
 
@@ -276,6 +276,8 @@ impl Parts {
         }
     }
 }
+
+const DAMAGED_GROUP: &str = "the row shardkeeper/group of the lease table is damaged; give it back its columns application and schema";
 
 /// Why joining did not work.
 enum Joining {

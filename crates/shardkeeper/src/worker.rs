@@ -318,7 +318,12 @@ impl WorkerBuilder {
             Err(Error::new(ErrorKind::Invalid, message))
         })?;
         let application = named("application", self.application)?;
+        let host = hostname();
+        let name = named("worker name", self.name.unwrap_or_else(|| host.clone()))?;
         let lease_table = self.lease_table.unwrap_or_else(|| application.clone());
+        if self.ports.is_none() {
+            check_table_name(&lease_table)?;
+        }
         let env = self.env.unwrap_or_else(Env::production);
         let timeouts = Timeouts {
             connect: self.settings.call_timeout.min(Timeouts::default().connect),
@@ -336,19 +341,19 @@ impl WorkerBuilder {
             },
             (None, Some(clients), _) => Doors::new(&clients, &clients, &lease_table),
             (None, None, Some(config)) => {
-                let clients = from_config(&config, timeouts)?;
-                Doors::new(&clients, &clients, &lease_table)
+                // Made twice for a second connection pool: beats wait for nobody.
+                let (ours, beats) = (
+                    from_config(&config, timeouts)?,
+                    from_config(&config, timeouts)?,
+                );
+                Doors::new(&ours, &beats, &lease_table)
             }
             (None, None, None) => {
-                let ours = from_config(
-                    &aws_config::load_defaults(BehaviorVersion::latest()).await,
-                    timeouts,
-                )?;
-                // Loaded twice for a second connection pool: beats wait for nobody.
-                let beats = from_config(
-                    &aws_config::load_defaults(BehaviorVersion::latest()).await,
-                    timeouts,
-                )?;
+                let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+                let (ours, beats) = (
+                    from_config(&config, timeouts)?,
+                    from_config(&config, timeouts)?,
+                );
                 Doors::new(&ours, &beats, &lease_table)
             }
         };
@@ -357,8 +362,6 @@ impl WorkerBuilder {
         let status = Arc::new(StatusBoard::default());
         let mut observers = self.observers;
         observers.push(Arc::clone(&status) as Arc<dyn Observer>);
-        let host = hostname();
-        let name = named("worker name", self.name.unwrap_or_else(|| host.clone()))?;
         let parts = Parts {
             application,
             name,
@@ -422,6 +425,19 @@ fn named(what: &str, name: String) -> Result<String, Error> {
         return Ok(name);
     }
     let message = format!("the {what} must have 1 to 200 characters and no control characters");
+    Err(Error::new(ErrorKind::Invalid, message))
+}
+
+/// What DynamoDB takes as the name of a table, or the ARN of another account's.
+fn check_table_name(table: &str) -> Result<(), Error> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+    let named = (3..=255).contains(&table.len()) && table.bytes().all(plain);
+    if named || table.starts_with("arn:") {
+        return Ok(());
+    }
+    let message = format!(
+        "the lease table cannot be named {table:?}: 3 to 255 letters, digits, '_', '-' and '.' are allowed; it has the application's name unless .lease_table(..) gives another"
+    );
     Err(Error::new(ErrorKind::Invalid, message))
 }
 

@@ -49,10 +49,8 @@ where
             let kind = kind_of(meta.code(), status);
             let message = match (meta.code(), meta.message()) {
                 (Some("AccessDeniedException"), why) => {
-                    format!(
-                        "access denied to dynamodb:{action}: {}",
-                        why.unwrap_or("no reason given")
-                    )
+                    let why = why.unwrap_or("no reason given");
+                    format!("access denied to {}: {why}", permissions(action))
                 }
                 (Some(code), Some(why)) => format!("{code}: {why}"),
                 (Some(code), None) => code.to_owned(),
@@ -67,6 +65,16 @@ where
             None => (FailureKind::Unavailable, chain(error)),
         },
         _ => undelivered(action, error),
+    }
+}
+
+/// A transaction needs the permissions of its parts and has none of its own.
+fn permissions(action: &str) -> String {
+    match action {
+        "TransactWriteItems" => {
+            "dynamodb:UpdateItem, dynamodb:DeleteItem or dynamodb:ConditionCheckItem in a transaction (dynamodb:TransactWriteItems)".to_owned()
+        }
+        action => format!("dynamodb:{action}"),
     }
 }
 

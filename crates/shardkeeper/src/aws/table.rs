@@ -131,8 +131,9 @@ fn check_key(table: &str, found: &TableDescription) -> Result<(), PortError> {
     if there == needed {
         return Ok(());
     }
-    let why =
-        format!("table {table} is not a lease table: its key is {there}, but it must be {needed}");
+    let why = format!(
+        "table {table} is not a lease table: its key is {there}, but it must be {needed}; name another one with .lease_table(..)"
+    );
     Err(failure(FailureKind::Invalid, DESCRIBE, &why))
 }
 
