@@ -12,7 +12,7 @@ use super::{another, refused, says};
 const SOON: Duration = Duration::from_secs(20);
 
 fn worker(config: &SdkConfig) -> shardkeeper::WorkerBuilder {
-    Worker::builder("x")
+    Worker::builder("checkers")
         .table(TABLE)
         .aws_config(config)
         .env(shardkeeper::Env::simulated(1))
@@ -83,7 +83,7 @@ async fn an_action_that_is_denied_at_the_start_is_named() {
             .emulator
             .faults()
             .inject(Fault::new(operation, Effect::access_denied()));
-        let error = refused(another(&world, "x").table(TABLE)).await;
+        let error = refused(another(&world, "checkers").table(TABLE)).await;
         says(&error, &["access denied", action]);
     }
 }

@@ -17,11 +17,11 @@ async fn an_endpoint_that_hangs_is_given_up_in_time() {
             .faults()
             .inject(Fault::new(operation, Effect::Hangs));
         let from = world.emulator.now();
-        let error = refused(another(&world, "x").table(TABLE)).await;
+        let error = refused(another(&world, "checkers").table(TABLE)).await;
         let took = world.emulator.now() - from;
         assert!(took <= Duration::from_secs(6), "{took:?}");
         assert_eq!(error.kind(), ErrorKind::Unavailable);
-        says(&error, &["no answer", "5s"]);
+        says(&error, &["no answer in time", "AWS_ENDPOINT_URL"]);
     }
 }
 
@@ -45,10 +45,10 @@ async fn an_endpoint_that_is_not_dynamodb_is_told_so() {
             .emulator
             .faults()
             .inject(Fault::new("*", effect.clone()));
-        let error = refused(another(&world, "x").table(TABLE)).await;
+        let error = refused(another(&world, "checkers").table(TABLE)).await;
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{effect:?}: {error}");
         says(&error, &parts);
-        says(&error, &["endpoint"]);
+        says(&error, &["AWS_ENDPOINT_URL"]);
         assert!(!error.to_string().contains("please log in"), "{error}");
     }
 }

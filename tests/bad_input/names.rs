@@ -24,7 +24,7 @@ async fn a_malformed_arn_is_refused_before_any_call() {
             "table/<name>/stream/<label>",
         ),
     ] {
-        let error = refused(another(&world, "x").stream_arn(arn)).await;
+        let error = refused(another(&world, "checkers").stream_arn(arn)).await;
         assert_eq!(error.kind(), ErrorKind::Invalid);
         says(&error, &["stream arn is not valid", why, arn]);
     }
@@ -67,7 +67,7 @@ fn f31_what_a_person_types_is_held_to_the_documented_lengths_and_what_a_server_s
 #[tokio::test(start_paused = true)]
 async fn a_worker_without_a_stream_is_told_how_to_name_one() {
     let world = World::new(302).await;
-    let error = refused(another(&world, "x")).await;
+    let error = refused(another(&world, "checkers")).await;
     assert_eq!(error.kind(), ErrorKind::Invalid);
     says(&error, &[".table(", ".stream_arn("]);
 }

@@ -19,7 +19,7 @@ async fn contradictory_settings_are_all_listed_at_once_before_any_call() {
     settings.max_leases = 0;
     settings.idle_poll_max = Duration::ZERO;
     settings.shutdown_grace = Duration::from_secs(1_000_000);
-    let error = refused(another(&world, "x").table(TABLE).settings(settings)).await;
+    let error = refused(another(&world, "checkers").table(TABLE).settings(settings)).await;
     assert_eq!(error.kind(), ErrorKind::Invalid);
     for part in [
         "beat_interval",
