@@ -4,7 +4,9 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use shardkeeper::{Acks, Batch, Checkpoint, Defer, Progress, RecordProcessor, SequenceNumber, ShardContext};
+use shardkeeper::{
+    Acks, Batch, Checkpoint, Defer, Progress, RecordProcessor, SequenceNumber, ShardContext,
+};
 use shardkeeper_testkit::emulator::EmulatorSettings;
 use shardkeeper_tests::World;
 
@@ -27,7 +29,8 @@ impl RecordProcessor for Keeper {
     async fn process(&mut self, batch: Batch, _: &ShardContext) -> Result<Progress, Infallible> {
         let (progress, acks) = batch.defer();
         let mut kept = self.0.lock().unwrap();
-        kept.delivered.extend(batch.iter().map(|record| record.sequence_number()));
+        kept.delivered
+            .extend(batch.iter().map(|record| record.sequence_number()));
         kept.handles.push((batch, acks));
         Ok(progress)
     }
@@ -38,7 +41,11 @@ impl RecordProcessor for Keeper {
 }
 
 async fn one_shard() -> World {
-    let settings = EmulatorSettings { initial_shards: 1, rollover_after: None, ..EmulatorSettings::default() };
+    let settings = EmulatorSettings {
+        initial_shards: 1,
+        rollover_after: None,
+        ..EmulatorSettings::default()
+    };
     World::with(11, settings).await
 }
 
@@ -52,19 +59,37 @@ async fn s7_only_the_contiguous_prefix_of_acknowledged_records_becomes_the_check
     world.write(3, 1).await;
     let keeper = Keeper::default();
     let made = keeper.clone();
-    let worker = world.worker("a").build().await.unwrap().spawn(move |_| made.clone());
-    world.until(SOON, "delivered", |_| delivered(&keeper) == 3).await;
+    let worker = world
+        .worker("a")
+        .build()
+        .await
+        .unwrap()
+        .spawn(move |_| made.clone());
+    world
+        .until(SOON, "delivered", |_| delivered(&keeper) == 3)
+        .await;
     let (batch, acks) = keeper.0.lock().unwrap().handles.pop().unwrap();
-    let at: Vec<SequenceNumber> = batch.iter().map(|record| record.sequence_number()).collect();
+    let at: Vec<SequenceNumber> = batch
+        .iter()
+        .map(|record| record.sequence_number())
+        .collect();
     let checkpoint = || worker.status().shards[0].checkpoint;
 
     acks.acknowledge(at[1]);
     world.pass(Duration::from_secs(5)).await;
-    assert_eq!(checkpoint(), Checkpoint::TrimHorizon, "the first record is still out");
+    assert_eq!(
+        checkpoint(),
+        Checkpoint::TrimHorizon,
+        "the first record is still out"
+    );
     acks.acknowledge(at[0]);
-    world.until(SOON, "stored", |_| checkpoint() == Checkpoint::After(at[1])).await;
+    world
+        .until(SOON, "stored", |_| checkpoint() == Checkpoint::After(at[1]))
+        .await;
     acks.acknowledge(at[2]);
-    world.until(SOON, "stored", |_| checkpoint() == Checkpoint::After(at[2])).await;
+    world
+        .until(SOON, "stored", |_| checkpoint() == Checkpoint::After(at[2]))
+        .await;
     worker.shutdown().await.unwrap();
 }
 
@@ -74,12 +99,21 @@ async fn g1_records_that_are_given_up_unacknowledged_are_delivered_again() {
     world.write(3, 1).await;
     let keeper = Keeper::default();
     let made = keeper.clone();
-    let worker = world.worker("a").build().await.unwrap().spawn(move |_| made.clone());
-    world.until(SOON, "delivered", |_| delivered(&keeper) == 3).await;
+    let worker = world
+        .worker("a")
+        .build()
+        .await
+        .unwrap()
+        .spawn(move |_| made.clone());
+    world
+        .until(SOON, "delivered", |_| delivered(&keeper) == 3)
+        .await;
     let (batch, acks) = keeper.0.lock().unwrap().handles.pop().unwrap();
     acks.acknowledge(batch.first().unwrap());
     drop(acks);
-    world.until(SOON, "delivered again", |_| delivered(&keeper) == 5).await;
+    world
+        .until(SOON, "delivered again", |_| delivered(&keeper) == 5)
+        .await;
     let again = keeper.0.lock().unwrap().delivered[3..].to_vec();
     assert_eq!(again[0], batch.records()[1].sequence_number());
     drop(std::mem::take(&mut keeper.0.lock().unwrap().handles));
@@ -92,10 +126,21 @@ async fn g6_a_shutdown_tells_the_processor_and_waits_for_acknowledgements_that_a
     world.write(3, 1).await;
     let keeper = Keeper::default();
     let made = keeper.clone();
-    let worker = world.worker("a").build().await.unwrap().spawn(move |_| made.clone());
-    world.until(SOON, "delivered", |_| delivered(&keeper) == 3).await;
+    let worker = world
+        .worker("a")
+        .build()
+        .await
+        .unwrap()
+        .spawn(move |_| made.clone());
+    world
+        .until(SOON, "delivered", |_| delivered(&keeper) == 3)
+        .await;
     worker.begin_shutdown();
-    world.until(SOON, "told", |_| keeper.0.lock().unwrap().told_to_leave == 1).await;
+    world
+        .until(SOON, "told", |_| {
+            keeper.0.lock().unwrap().told_to_leave == 1
+        })
+        .await;
     let (batch, acks) = keeper.0.lock().unwrap().handles.pop().unwrap();
     for record in &batch {
         acks.acknowledge(record.sequence_number());
@@ -104,9 +149,14 @@ async fn g6_a_shutdown_tells_the_processor_and_waits_for_acknowledgements_that_a
 
     let next = world.start("b").await;
     world.write(3, 2).await;
-    world.until(SOON, "delivered", |w| w.recorder.distinct() == 3).await;
+    world
+        .until(SOON, "delivered", |w| w.recorder.distinct() == 3)
+        .await;
     assert_eq!(world.recorder.repeated(), 0);
     let first = world.recorder.deliveries()[0].sequence_number;
-    assert!(first > batch.last().unwrap(), "what was acknowledged does not come again");
+    assert!(
+        first > batch.last().unwrap(),
+        "what was acknowledged does not come again"
+    );
     next.shutdown().await.unwrap();
 }

@@ -92,13 +92,23 @@ async fn a_lease_table_with_another_key_is_refused_and_both_keys_are_named() {
     let world = World::new(316).await;
     create(&world, "other", "pk", "S");
     create(&world, "numbered", "leaseKey", "N");
-    let error = refused(another(&world, "checkers").table(TABLE).lease_table("other")).await;
+    let error = refused(
+        another(&world, "checkers")
+            .table(TABLE)
+            .lease_table("other"),
+    )
+    .await;
     assert_eq!(error.kind(), ErrorKind::Invalid);
     says(
         &error,
         &["other", "pk HASH (S)", "leaseKey HASH (S)", ".lease_table("],
     );
-    let error = refused(another(&world, "checkers").table(TABLE).lease_table("numbered")).await;
+    let error = refused(
+        another(&world, "checkers")
+            .table(TABLE)
+            .lease_table("numbered"),
+    )
+    .await;
     says(
         &error,
         &["numbered", "leaseKey HASH (N)", "leaseKey HASH (S)"],
