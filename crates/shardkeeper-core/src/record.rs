@@ -280,20 +280,25 @@ impl Record {
     }
 }
 
-/// Deserialisers quote the offending value between backticks or quotes; the value is item data.
+/// The longest part of a deserialiser's message that is kept, in characters.
+const MAX_WHY: usize = 120;
+
+/// Deserialisers quote the offending value, and the names of unknown attributes may be data as well; both
+/// are item data and may be worded like anything. What is kept names only the type's own fields: a message
+/// that begins with a missing one, or what stands behind the last thing expected.
 fn without_values(message: &str) -> String {
-    let field = message
-        .find("missing field")
-        .or_else(|| message.find("unknown field"));
-    match field {
-        Some(at) => message[at..].chars().take(120).collect(),
-        None => match message.split_once(", expected ") {
-            Some((_, expected)) => format!(
-                "expected {}",
-                expected.chars().take(120).collect::<String>()
-            ),
-            None => "a value has another type than the field".into(),
-        },
+    let short = |text: &str| text.chars().take(MAX_WHY).collect::<String>();
+    if message.starts_with("missing field `") {
+        return short(message);
+    }
+    let unknown = if message.starts_with("unknown field `") {
+        "an attribute that the type does not know, "
+    } else {
+        ""
+    };
+    match message.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("{unknown}expected {}", short(expected)),
+        None => "a value has another type than the field".into(),
     }
 }
 
