@@ -18,7 +18,7 @@ pub(crate) const SERVER_FEATURE: &str = "shardkeeper-tests/server";
 pub(crate) const PROGRAMS: &str = "SHARDKEEPER_PROGRAMS";
 
 /// Includes building everything on two cores.
-const TESTS_END_WITHIN: Duration = Duration::from_secs(15 * 60);
+const TESTS_END_WITHIN: Duration = Duration::from_secs(40 * 60);
 
 fn workspace_cargo(task: &Task<'_>, arguments: &[&str]) -> Command {
     let mut command = cargo();
