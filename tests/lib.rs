@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::types::{
     ScalarAttributeType, StreamSpecification, StreamViewType, TimeToLiveSpecification,
 };
 use shardkeeper::{Batch, Env, Settings, ShardContext, Worker, WorkerBuilder, WorkerHandle};
-use shardkeeper_testkit::emulator::{Emulator, EmulatorSettings, tokio_clock};
+use shardkeeper_testkit::emulator::{Emulator, EmulatorBuilder, EmulatorSettings, tokio_clock};
 use shardkeeper_testkit::processor::Recorder;
 
 /// The table that every test reads.
@@ -59,12 +59,14 @@ impl World {
 
     /// A world whose stream carries these images.
     pub async fn viewed(seed: u64, settings: EmulatorSettings, view: StreamViewType) -> Self {
+        let account = Emulator::builder().settings(settings);
+        Self::account(seed, account, view).await
+    }
+
+    /// A world on an account that was prepared; its seed and its clock are set here.
+    pub async fn account(seed: u64, account: EmulatorBuilder, view: StreamViewType) -> Self {
         let clock = tokio_clock(ORIGIN);
-        let emulator = Emulator::builder()
-            .seed(seed)
-            .clock(clock.clone())
-            .settings(settings)
-            .build();
+        let emulator = account.seed(seed).clock(clock.clone()).build();
         let dynamodb = aws_sdk_dynamodb::Client::new(&emulator.sdk_config());
         let world = Self {
             emulator,
