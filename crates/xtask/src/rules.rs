@@ -2,6 +2,7 @@
 
 mod documents;
 mod layers;
+mod permissions;
 mod sources;
 mod style;
 
@@ -37,7 +38,7 @@ const RULES: &[fn(&Sources) -> Vec<Finding>] = &[
     layers::backoff_stays_in_its_file,
     documents::links_lead_somewhere,
     documents::code_in_the_readme_is_an_example,
-    documents::permissions_are_explained,
+    permissions::are_what_is_called_and_explained,
 ];
 
 pub(crate) fn check(workspace: &Workspace) -> Outcome {

@@ -1,9 +1,6 @@
 //! Rules that keep what is written true.
 
-use std::collections::BTreeSet;
 use std::path::Path;
-
-use serde_json::Value;
 
 use super::Finding;
 use super::sources::{Document, Sources};
@@ -105,57 +102,6 @@ fn holds(example: &str, block: &str) -> bool {
     !block.is_empty() && format!("\n{example}\n").contains(&format!("\n{block}\n"))
 }
 
-/// The policy grants what the page explains, and nothing else.
-pub(super) fn permissions_are_explained(sources: &Sources) -> Vec<Finding> {
-    let (policy, page) = ("docs/iam-policy.json", "docs/IAM.md");
-    let text = |path| {
-        sources
-            .document(path)
-            .map_or("", |document| document.text.as_str())
-    };
-    let complain = |path: &str, message: String| Finding {
-        path: path.into(),
-        line: 1,
-        message,
-    };
-    let Some(granted) = granted_actions(text(policy)) else {
-        return vec![complain(policy, "this is not a policy".to_owned())];
-    };
-    let explained = explained_actions(text(page));
-    let unexplained = granted.difference(&explained);
-    let unexplained = unexplained.map(|action| complain(page, format!("explain {action}")));
-    let missing = explained.difference(&granted);
-    let missing = missing.map(|action| complain(policy, format!("grant {action}, or unsay it")));
-    unexplained.chain(missing).collect()
-}
-
-fn granted_actions(policy: &str) -> Option<BTreeSet<String>> {
-    let policy: Value = serde_json::from_str(policy).ok()?;
-    let mut actions = BTreeSet::new();
-    for statement in policy["Statement"].as_array()? {
-        match &statement["Action"] {
-            Value::String(action) => {
-                actions.insert(action.clone());
-            }
-            Value::Array(several) => {
-                actions.extend(several.iter().filter_map(Value::as_str).map(str::to_owned));
-            }
-            _ => return None,
-        }
-    }
-    Some(actions)
-}
-
-/// The actions in the rows of the page's table.
-fn explained_actions(page: &str) -> BTreeSet<String> {
-    let rows = page.lines().filter(|line| line.starts_with('|'));
-    let words = rows.flat_map(|line| line.split('`'));
-    words
-        .filter(|word| word.starts_with("dynamodb:"))
-        .map(str::to_owned)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,33 +143,6 @@ mod tests {
         assert_eq!(
             found.iter().map(|finding| finding.line).collect::<Vec<_>>(),
             [9]
-        );
-    }
-
-    #[test]
-    fn policy_and_page_must_name_the_same_actions() {
-        let policy =
-            r#"{"Statement": [{"Action": "dynamodb:Query"}, {"Action": ["dynamodb:Scan"]}]}"#;
-        let page = "| x | `dynamodb:Query`, `dynamodb:GetItem` | y |\n`dynamodb:NotInTheTable`\n";
-        let documents = vec![
-            document("docs/iam-policy.json", policy),
-            document("docs/IAM.md", page),
-        ];
-        let found = permissions_are_explained(&Sources {
-            root: "/w".into(),
-            rust: Vec::new(),
-            documents,
-        });
-        let messages: Vec<_> = found
-            .iter()
-            .map(|finding| finding.message.as_str())
-            .collect();
-        assert_eq!(
-            messages,
-            [
-                "explain dynamodb:Scan",
-                "grant dynamodb:GetItem, or unsay it"
-            ]
         );
     }
 }
