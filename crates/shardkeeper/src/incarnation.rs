@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use shardkeeper_core::event::Event;
 use shardkeeper_core::ids::WorkerId;
+use shardkeeper_core::lease::Lease;
 use shardkeeper_core::membership::{GroupRow, WorkerRow, group_key, worker_key};
 use shardkeeper_core::ports::{Answer, LeaseStore, PortError, StreamSource};
 use tokio::sync::{Notify, watch};
@@ -155,7 +156,7 @@ impl Parts {
             .await
             .map_err(Joining::Failed)?;
         if let Some(group) = rows.values().next().and_then(GroupRow::parse) {
-            return self.accept(&group);
+            return self.accept(&group).await;
         }
         let found = GroupRow::found(&self.application, self.source.service_time());
         self.settle(&[found]).await?;
@@ -165,14 +166,20 @@ impl Parts {
             .await
             .map_err(Joining::Failed)?;
         match rows.values().next().and_then(GroupRow::parse) {
-            Some(group) => self.accept(&group),
+            Some(group) => self.accept(&group).await,
             None => Err(Joining::Failed(unexpected(DAMAGED_GROUP))),
         }
     }
 
-    /// Is the table this application's, and the application this stream's?
-    fn accept(&self, group: &GroupRow) -> Result<(), Joining> {
-        let refused = refuse(group, &self.application).or_else(|| self.choice.refused_by(group));
+    /// Is the table this application's, and the application this stream's? The leases say it before the
+    /// group row does: a stream is marked as listed only when a later listing finds it leased.
+    async fn accept(&self, group: &GroupRow) -> Result<(), Joining> {
+        let rows = self.store.sweep().await.map_err(Joining::Failed)?;
+        let leases = rows.iter().filter_map(|row| Lease::parse(row).ok());
+        let refused = refuse(group, &self.application).or_else(|| {
+            self.choice
+                .refused_by(group, leases.map(|lease| lease.stream))
+        });
         refused.map_or(Ok(()), |why| Err(Joining::Refused(why)))
     }
 

@@ -34,7 +34,11 @@ pub(crate) enum StreamChoice {
 impl StreamChoice {
     /// Why a group that has listed streams already cannot list this one: every worker takes any of the group's
     /// leases, so each would get the records of two tables.
-    pub(crate) fn refused_by(&self, group: &GroupRow) -> Option<String> {
+    pub(crate) fn refused_by(
+        &self,
+        group: &GroupRow,
+        leased: impl Iterator<Item = StreamArn>,
+    ) -> Option<String> {
         let ours = match self {
             // A table may be named by its ARN.
             Self::Of { table } => table
@@ -45,6 +49,7 @@ impl StreamChoice {
         let listed = group.listed.iter();
         let known = listed.filter_map(|stream| StreamArn::parse(stream).ok());
         let other = known
+            .chain(leased)
             .map(|stream| stream.table().to_owned())
             .find(|table| table != ours)?;
         let application = &group.application;
