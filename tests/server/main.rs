@@ -5,6 +5,7 @@
 mod boto3;
 mod conformance;
 mod hello;
+mod processes;
 mod program;
 #[path = "../scenes/mod.rs"]
 mod scenes;
