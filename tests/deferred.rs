@@ -160,3 +160,33 @@ async fn g6_a_shutdown_tells_the_processor_and_waits_for_acknowledgements_that_a
     );
     next.shutdown().await.unwrap();
 }
+
+/// Gives every acknowledgement up at once.
+struct Drops(Arc<Mutex<usize>>);
+
+impl RecordProcessor for Drops {
+    type Error = Infallible;
+
+    async fn process(&mut self, batch: Batch, _: &ShardContext) -> Result<Progress, Infallible> {
+        *self.0.lock().unwrap() += 1;
+        let (progress, _given_up) = batch.defer();
+        Ok(progress)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g5_records_that_are_always_given_up_come_again_after_pauses_that_grow() {
+    let world = one_shard().await;
+    world.write(3, 1).await;
+    let calls = Arc::new(Mutex::new(0));
+    let counted = Arc::clone(&calls);
+    let worker = world.worker("a").build().await.unwrap();
+    let worker = worker.spawn(move |_| Drops(Arc::clone(&counted)));
+    world.pass(Duration::from_secs(120)).await;
+    let tried = *calls.lock().unwrap();
+    assert!(
+        (5..=22).contains(&tried),
+        "tried {tried} times in two minutes"
+    );
+    worker.shutdown().await.unwrap();
+}

@@ -2,6 +2,7 @@
 
 mod crashes;
 mod frozen;
+mod joining;
 mod lease_table;
 mod lost_answers;
 

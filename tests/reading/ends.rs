@@ -160,3 +160,26 @@ async fn s9_finished_leases_are_forgotten_and_never_come_back() {
     assert_eq!(world.events.losses(), []);
     worker.shutdown().await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn l2_a_late_end_delays_a_child_by_little_more_than_its_own_lateness() {
+    for lag in [5, 25, 60].map(Duration::from_secs) {
+        let settings = EmulatorSettings {
+            ending_visibility_lag: lag,
+            child_visibility_lag: lag,
+            ..shards(1)
+        };
+        let world = World::with(109, settings).await;
+        let worker = world.start_with("a", done).await;
+        world.write(4, 1).await;
+        delivered(&world, lag + SOON, 4).await;
+        world.emulator.roll_over_all(TABLE).unwrap();
+        let from = world.emulator.now();
+        world.write(4, 2).await;
+        delivered(&world, lag * 3, 8).await;
+        let took = world.emulator.now() - from;
+        assert!(took < lag + Duration::from_secs(4), "{took:?} for {lag:?}");
+        assert_once(&world);
+        worker.shutdown().await.unwrap();
+    }
+}

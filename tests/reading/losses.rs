@@ -215,3 +215,101 @@ async fn l6_a_stopped_shard_runs_again_when_an_operator_clears_the_stop() {
     assert_once(&world);
     again.shutdown().await.unwrap();
 }
+
+/// A shard was read, then came and went a generation that nobody saw, and a grandchild is left.
+async fn a_generation_missed(seed: u64) -> World {
+    let world = World::with(seed, shards(2)).await;
+    let worker = world.start_with("before", done).await;
+    world.write(20, 1).await;
+    delivered(&world, SOON, 20).await;
+    // Until the stream is known as listed.
+    world.pass(Duration::from_secs(5)).await;
+    worker.shutdown().await.unwrap();
+    let first = open_shards(&world)[0].clone();
+    let second = world.emulator.roll_over(TABLE, &first).unwrap();
+    world.emulator.roll_over(TABLE, &second).unwrap();
+    for shard in [first, second] {
+        world.emulator.forget_shard(TABLE, &shard).unwrap();
+    }
+    world.write(20, 2).await;
+    world
+}
+
+fn causes(world: &World) -> Vec<LossCause> {
+    let mut causes: Vec<LossCause> = world.events.losses().iter().map(|loss| loss.why).collect();
+    causes.sort_by_key(|why| *why as u8);
+    causes
+}
+
+#[tokio::test(start_paused = true)]
+async fn s2_a_parent_that_nobody_ever_saw_is_one_loss_and_its_child_waits_for_a_decision() {
+    let world = a_generation_missed(69).await;
+    let worker = start(&world, "b", Decision::Stop).await;
+    world
+        .until(Duration::from_secs(60), "stopped", |w| stops(w) == 2)
+        .await;
+    let lost = gone(&world).await;
+    assert!(lost > 0 && lost < 20, "{lost}: the other line goes on");
+    let both = [LossCause::ShardVanished, LossCause::ParentVanished];
+    assert_eq!(causes(&world), both);
+    worker.shutdown().await.unwrap();
+
+    let rows = world.lease_rows();
+    let stopped: Vec<_> = rows
+        .iter()
+        .filter(|row| row.get("stoppedWhy").is_some())
+        .collect();
+    assert_eq!(stopped.len(), 2, "both stops are durable");
+    let again = start(&world, "c", Decision::Stop).await;
+    world.pass(Duration::from_secs(120)).await;
+    assert_eq!(causes(&world), both, "once, whoever lists");
+    for row in stopped {
+        let key = row["leaseKey"]["S"].as_str().unwrap();
+        world.remove_column(key, "stoppedWhy").await;
+    }
+    again.shutdown().await.unwrap();
+    let last = start(&world, "d", Decision::GoOn).await;
+    delivered(&world, SOON * 3, 40).await;
+    last.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn s2_a_fleet_that_died_as_it_began_and_comes_back_a_day_later_is_told_what_it_lost() {
+    let world = World::with(71, shards(2)).await;
+    let worker = world.start_with("before", done).await;
+    world.write(20, 1).await;
+    delivered(&world, SOON, 20).await;
+    worker.abort();
+    world.write(20, 2).await;
+    world.emulator.roll_over_all(TABLE).unwrap();
+    world.pass(Duration::from_secs(3600)).await;
+    world.emulator.roll_over_all(TABLE).unwrap();
+    world.pass(Duration::from_secs(24 * 3600 + 1800)).await;
+    world.write(20, 3).await;
+    let worker = start(&world, "b", Decision::GoOn).await;
+    delivered(&world, Duration::from_secs(60), 40).await;
+    world.pass(Duration::from_secs(60)).await;
+    let each_line = [
+        LossCause::ShardVanished,
+        LossCause::ShardVanished,
+        LossCause::ParentVanished,
+        LossCause::ParentVanished,
+    ];
+    assert_eq!(causes(&world), each_line);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn s2_behind_a_parent_that_nobody_ever_saw_the_user_may_go_on() {
+    let world = a_generation_missed(70).await;
+    let worker = start(&world, "b", Decision::GoOn).await;
+    delivered(&world, Duration::from_secs(60), 40).await;
+    world.pass(Duration::from_secs(60)).await;
+    assert_eq!(
+        causes(&world),
+        [LossCause::ShardVanished, LossCause::ParentVanished]
+    );
+    assert_eq!(stops(&world), 0);
+    assert_once(&world);
+    worker.shutdown().await.unwrap();
+}

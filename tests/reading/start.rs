@@ -1,8 +1,12 @@
 //! Where an application begins.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use shardkeeper::{StartPosition, Timestamp};
+use serde_json::json;
+use shardkeeper::{Env, Event, StartPosition, Timestamp, Worker};
+use shardkeeper_testkit::memory::{ItemChange, MemoryLeases, MemoryStreams};
+use shardkeeper_testkit::processor::Recorder;
 use shardkeeper_tests::{TABLE, World};
 
 use super::{SOON, assert_once, delivered, done, shards};
@@ -136,5 +140,65 @@ async fn s1_where_the_server_knows_no_times_everything_since_the_start_is_read()
     world.write(20, 3).await;
     delivered(&world, SOON, 40).await;
     assert_once(&world);
+    worker.shutdown().await.unwrap();
+}
+
+fn ignored(world: &World) -> Vec<String> {
+    let said = world.events.all().into_iter();
+    said.filter_map(|(_, event)| match event {
+        Event::StartIgnored { why } => Some(why),
+        _ => None,
+    })
+    .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_15_a_start_position_that_is_ignored_is_said_once() {
+    let world = World::with(127, shards(2)).await;
+    let worker = world.start_with("a", done).await;
+    world.write(20, 1).await;
+    delivered(&world, SOON, 20).await;
+    worker.shutdown().await.unwrap();
+    assert_eq!(ignored(&world), [""; 0]);
+    let latest = world.worker("b").start(StartPosition::Latest);
+    let worker = world.spawn(latest, done).await;
+    world.pass(Duration::from_secs(180)).await;
+    let said = ignored(&world);
+    assert!(
+        matches!(said.as_slice(), [why] if why.contains("checkpoints")),
+        "{said:?}"
+    );
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_15_latest_without_a_clock_of_the_service_loses_nothing_and_says_so() {
+    let streams = MemoryStreams::new("orders");
+    let shard = streams.add_shard("shard-1", None);
+    for n in 0..10 {
+        let key = json!({ "id": { "S": n.to_string() } });
+        let change = ItemChange::insert(key.clone(), key);
+        streams.push(&shard, &change).unwrap();
+    }
+    let (recorder, said) = (Recorder::default(), Arc::new(Mutex::new(Vec::new())));
+    let heard = Arc::clone(&said);
+    let worker = Worker::builder("test")
+        .table("orders")
+        .start(StartPosition::Latest)
+        .ports(Arc::new(streams.clone()), Arc::new(MemoryLeases::new()))
+        .env(Env::simulated(128))
+        .observer(move |event: &Event| {
+            if let Event::StartIgnored { why } = event {
+                heard.lock().unwrap().push(why.clone());
+            }
+        });
+    let worker = worker.build().await.unwrap().spawn(recorder.factory());
+    let world = World::new(128).await;
+    world.pass(Duration::from_secs(60)).await;
+    assert_eq!(recorder.distinct(), 10, "rather everything than a gap");
+    assert!(
+        matches!(said.lock().unwrap().as_slice(), [why] if why.contains("clock")),
+        "{said:?}"
+    );
     worker.shutdown().await.unwrap();
 }

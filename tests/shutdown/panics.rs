@@ -208,3 +208,94 @@ async fn l6_an_observer_that_panics_now_and_then_stops_nothing_for_good() {
     }
     worker.shutdown().await.ok();
 }
+
+/// Panics every time, in one place.
+fn always(
+    place: &'static str,
+    panics: &Arc<AtomicUsize>,
+) -> impl Fn(&ShardContext) -> Always + use<> {
+    let panics = Arc::clone(panics);
+    move |_| {
+        let made = Always {
+            place,
+            panics: Arc::clone(&panics),
+        };
+        made.here("factory");
+        made
+    }
+}
+
+struct Always {
+    place: &'static str,
+    panics: Arc<AtomicUsize>,
+}
+
+impl Always {
+    fn here(&self, place: &str) {
+        if place == self.place {
+            self.panics.fetch_add(1, Ordering::Relaxed);
+            panic!("as the test says, in {place}");
+        }
+    }
+}
+
+impl RecordProcessor for Always {
+    type Error = BoxError;
+
+    async fn process(&mut self, _: Batch, _: &ShardContext) -> Result<Progress, BoxError> {
+        self.here("process");
+        Ok(Progress::Done)
+    }
+
+    async fn shard_ended(&mut self, _: &ShardContext) -> Result<(), BoxError> {
+        self.here("shard_ended");
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g5_what_always_panics_is_told_and_tried_again_after_pauses_that_grow() {
+    for place in ["factory", "process", "shard_ended"] {
+        let world = World::with(265, shards(1)).await;
+        world.write(3, 1).await;
+        let panics = Arc::new(AtomicUsize::new(0));
+        let worker = world.worker("a").build().await.unwrap();
+        let worker = worker.spawn(always(place, &panics));
+        world.pass(Duration::from_secs(1)).await;
+        world.emulator.roll_over_all(TABLE).unwrap();
+        world.pass(Duration::from_secs(119)).await;
+        let tried = panics.load(Ordering::Relaxed);
+        // Pauses from 50 ms to 20 s: nine of them are 25 s at most, four more come before two minutes are over.
+        assert!((5..=22).contains(&tried), "{place}: tried {tried} times");
+        let told = world
+            .events
+            .count(|event| matches!(event, Event::BatchFailed { error: None, .. }));
+        assert_eq!(told, tried, "{place}: every panic is told");
+        worker.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g5_an_observer_that_always_panics_disturbs_nothing() {
+    let world = World::with(266, shards(3)).await;
+    let worker = world
+        .worker("a")
+        .observer(|_: &Event| panic!("as the test says"));
+    let worker = world.spawn(worker, done).await;
+    let second = world.start_with("b", done).await;
+    for round in 1..=3 {
+        world.write(20, round).await;
+        world.emulator.roll_over_all(TABLE).unwrap();
+        delivered(&world, SOON, 20 * round).await;
+    }
+    assert_eq!(
+        world.events.count(|event| matches!(
+            event,
+            Event::WorkerDemoted { .. } | Event::WorkerFoundDead { .. } | Event::LeaseLost { .. }
+        )),
+        0
+    );
+    assert_eq!(world.ledger.repeated(), 0);
+    worker.shutdown().await.unwrap();
+    second.shutdown().await.unwrap();
+}

@@ -161,6 +161,7 @@ mod tests {
             parent: None,
             checkpoint: Checkpoint::TrimHorizon,
             epoch: 1,
+            stopped: None,
         };
         new.create(owner, "w").apply(None).unwrap()
     }

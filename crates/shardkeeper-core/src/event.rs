@@ -56,6 +56,11 @@ pub enum Event {
         /// The stream that is read from now on.
         stream: StreamArn,
     },
+    /// The start position that the user asked for is not used.
+    StartIgnored {
+        /// Why, and where reading begins instead.
+        why: String,
+    },
     /// A lease is ours.
     LeaseAcquired {
         /// The shard.

@@ -220,6 +220,27 @@ pub struct NewLease {
     pub checkpoint: Checkpoint,
     /// Its first epoch: above the group's floor, so that no fencing token is ever used twice.
     pub epoch: u64,
+    /// Set when nobody may read it until somebody decides: what came before it is lost.
+    pub stopped: Option<Stop>,
+}
+
+/// Why nobody reads a shard until somebody decides (design rule 15).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// Why, in words that tell a person how to go on. Never item data.
+    pub why: String,
+    /// The incarnation that stopped it.
+    pub by: WorkerId,
+}
+
+impl Stop {
+    fn effects(&self) -> [Effect; 2] {
+        let why: String = self.why.chars().take(MAX_REASON).collect();
+        [
+            Effect::Set(column::STOPPED_WHY.into(), why.into()),
+            Effect::Set(column::STOPPED_BY.into(), self.by.as_str().into()),
+        ]
+    }
 }
 
 impl NewLease {
@@ -241,6 +262,7 @@ impl NewLease {
             )
         }));
         effects.extend(owner.map(|owner| Effect::Set(column::OWNER.into(), owner.as_str().into())));
+        effects.extend(self.stopped.iter().flat_map(Stop::effects));
         Write::update(
             lease_key(&self.stream, &self.shard),
             vec![Condition::RowAbsent],
@@ -307,13 +329,9 @@ impl Held {
             Departure::To(next) => effects.extend(new_owner(next, self.epoch)),
             Departure::Free => effects.extend(no_owner()),
             Departure::Stopped { why } => {
-                let why: String = why.chars().take(MAX_REASON).collect();
+                let (why, by) = (why.clone(), self.owner.clone());
                 effects.extend(no_owner());
-                effects.push(Effect::Set(column::STOPPED_WHY.into(), why.into()));
-                effects.push(Effect::Set(
-                    column::STOPPED_BY.into(),
-                    self.owner.as_str().into(),
-                ));
+                effects.extend(Stop { why, by }.effects());
             }
         }
         Write::update(self.key.clone(), self.as_held(), effects)
@@ -492,6 +510,7 @@ mod tests {
             parent: Some(ShardId::from_service("shardId-0")),
             checkpoint: Checkpoint::TrimHorizon,
             epoch: 4,
+            stopped: None,
         }
     }
 

@@ -41,6 +41,7 @@ enum Beat {
 impl Beater {
     /// Beats until the incarnation is over.
     pub(crate) async fn run(mut self) {
+        let _over = self.standing.depends_on_me("the beats stopped");
         let mut said = self.standing.said();
         // Beats whose answers were lost; bounded by the lease duration, after which we give up.
         let mut unresolved: Vec<String> = Vec::new();

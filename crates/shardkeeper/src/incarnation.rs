@@ -140,7 +140,12 @@ impl Parts {
             }
         }
         standing.extend(sent + lease_duration.saturating_sub(self.settings.margin));
-        self.settle(&[GroupRow::enrol(&me)]).await?;
+        // Without it nobody would watch us, or give us anything. The row that is left behind otherwise is reaped.
+        if !self.settle(&[GroupRow::enrol(&me)]).await? {
+            return Err(Joining::Failed(unexpected(
+                "the group row did not take the worker up as a member",
+            )));
+        }
         Ok(Joined {
             me,
             standing,
@@ -207,6 +212,7 @@ impl Parts {
             settings: Arc::clone(&self.settings),
             choice: self.choice.clone(),
             start: self.start,
+            on_data_loss: Arc::clone(&self.on_data_loss),
             me: me.clone(),
             term: listens,
             nudge: Arc::clone(&nudge),
@@ -214,7 +220,11 @@ impl Parts {
         };
         // Whatever ends this future, a crash included, ends the tasks below it.
         let _over = standing.over().clone().drop_guard();
-        let _discovering = AbortOnDropHandle::new(self.env.spawn(discovery.run()));
+        let depended_on = standing.depends_on_me("discovery stopped");
+        let _discovering = AbortOnDropHandle::new(self.env.spawn(async move {
+            let _over = depended_on;
+            discovery.run().await;
+        }));
         let status = Arc::clone(&self.status);
         let keeper = LeaseKeeper::new(
             world,

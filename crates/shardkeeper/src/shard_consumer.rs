@@ -35,6 +35,11 @@ use crate::shard_reader::{Gap, Read, ReaderWorld, ShardReader};
 use crate::standing::Standing;
 use crate::user_call::{UserCall, UserDone};
 
+/// How long an end that the listing does not confirm is left alone before it is looked at again: a child that is
+/// listed late waits no longer than this on top of its own lateness (L2).
+const FIRST_DOUBT: Duration = Duration::from_millis(50);
+const LONGEST_DOUBT: Duration = Duration::from_secs(2);
+
 /// What every consumer of a worker shares.
 #[derive(Clone)]
 pub(crate) struct ConsumerWorld {
@@ -293,7 +298,9 @@ impl ShardConsumer {
     fn confirm_end(&mut self) {
         let (listing, lease) = (self.world.listing.clone(), self.lease.clone());
         let patience = self.patience.take();
-        let mut patience = patience.unwrap_or_else(|| Retry::new(&self.world.env));
+        let env = &self.world.env;
+        let mut patience =
+            patience.unwrap_or_else(|| Retry::bounded(env, FIRST_DOUBT, LONGEST_DOUBT));
         self.confirming = Some(Box::pin(async move {
             let end = listing
                 .end_of(&lease.stream, &lease.shard, &mut patience)

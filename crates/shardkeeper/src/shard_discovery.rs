@@ -3,13 +3,15 @@
 //! Children of a shard that ends do not wait for this: its owner finds them. Discovery makes the first leases,
 //! finds what was listed late, follows a table to its next stream, and forgets what is over.
 
+mod creating;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use shardkeeper_core::checkpoint::{Checkpoint, Timestamp};
-use shardkeeper_core::event::{DataLoss, Event, LossCause};
+use shardkeeper_core::checkpoint::Timestamp;
+use shardkeeper_core::event::Event;
 use shardkeeper_core::ids::{ShardId, StreamArn, WorkerId};
-use shardkeeper_core::lease::{Lease, NewLease};
+use shardkeeper_core::lease::Lease;
 use shardkeeper_core::lineage::{self, Leases, Shard};
 use shardkeeper_core::membership::{GroupRow, group_key};
 use shardkeeper_core::ports::{Answer, LeaseStore, PortError};
@@ -17,10 +19,8 @@ use shardkeeper_core::row::Write;
 use tokio::sync::{Notify, watch};
 
 use crate::listing::{Listed, Listing};
+use crate::processor::OnDataLoss;
 use crate::settings::Settings;
-
-/// Leases created in one transaction, beside the announcement; DynamoDB allows 100 writes.
-const CHUNK: usize = 50;
 
 /// Which stream is read.
 #[derive(Debug, Clone)]
@@ -80,6 +80,7 @@ pub(crate) struct ShardDiscovery {
     pub(crate) settings: Arc<Settings>,
     pub(crate) choice: StreamChoice,
     pub(crate) start: StartPosition,
+    pub(crate) on_data_loss: OnDataLoss,
     pub(crate) me: WorkerId,
     /// The term in which this worker lists; `None` while another one does.
     pub(crate) term: watch::Receiver<Option<u64>>,
@@ -119,6 +120,9 @@ impl ShardDiscovery {
             return Ok(());
         };
         let stream = self.stream(&all).await?;
+        if current.is_none() && !all.is_empty() {
+            self.tell_that_checkpoints_count();
+        }
         if current.as_ref() != Some(&stream) {
             self.listing.observers.emit(&Event::StreamChanged {
                 stream: stream.clone(),
@@ -189,64 +193,6 @@ impl ShardDiscovery {
         }
     }
 
-    /// Leases for the shards that nobody covers.
-    async fn create(
-        &self,
-        group: &GroupRow,
-        stream: &StreamArn,
-        listed: &Listed,
-        leases: &Leases,
-    ) -> Result<usize, PortError> {
-        let first_listing = !group.listed.contains(stream.as_str());
-        let mut uncovered = lineage::uncovered(&listed.shards, leases);
-        uncovered.retain(|found| listed.complete || !found.orphan);
-        let start = self.first_checkpoint(group, first_listing);
-        for chunk in uncovered.chunks(CHUNK) {
-            let mut writes = vec![GroupRow::announce_in_term(&self.me, group.term)];
-            writes.extend(chunk.iter().map(|found| {
-                let new = NewLease {
-                    stream: stream.clone(),
-                    shard: found.shard.id.clone(),
-                    parent: found.shard.parent.clone(),
-                    checkpoint: start,
-                    epoch: group.epoch_floor.saturating_add(1),
-                };
-                new.create(None, &self.listing.env.fresh_id())
-            }));
-            if !self.write(&writes).await? {
-                return Ok(0);
-            }
-            for orphan in chunk.iter().filter(|found| found.orphan && !first_listing) {
-                self.tell_orphan(&orphan.shard);
-            }
-        }
-        if !uncovered.is_empty() {
-            self.found.notify_one();
-        }
-        if first_listing && !uncovered.is_empty() {
-            // Marked by a listing that finds them leased, because a transaction answers with nothing.
-            self.nudge.notify_one();
-        } else if first_listing && !leases.is_empty() {
-            self.write(&[GroupRow::mark_listed(&self.me, group.term, stream)])
-                .await?;
-        }
-        Ok(uncovered.len())
-    }
-
-    /// Only the very first listing of an application begins where the user said; everything found later
-    /// is newer than that and begins at its oldest record.
-    fn first_checkpoint(&self, group: &GroupRow, first_listing: bool) -> Checkpoint {
-        if !first_listing || !group.listed.is_empty() {
-            return Checkpoint::TrimHorizon;
-        }
-        match (self.start, group.started_at) {
-            (StartPosition::At(time), _) | (StartPosition::Latest, Some(time)) => {
-                Checkpoint::At(time)
-            }
-            (StartPosition::TrimHorizon | StartPosition::Latest, _) => Checkpoint::TrimHorizon,
-        }
-    }
-
     async fn forget(
         &self,
         group: &GroupRow,
@@ -274,17 +220,6 @@ impl ShardDiscovery {
             self.store.write(writes).await?,
             Answer::Applied(_)
         ))
-    }
-
-    fn tell_orphan(&self, shard: &Shard) {
-        let loss = DataLoss {
-            shard: shard.parent.clone().unwrap_or_else(|| shard.id.clone()),
-            from: Checkpoint::TrimHorizon,
-            to: shard.starting,
-            why: LossCause::ParentVanished,
-            noticed: self.listing.source.service_time(),
-        };
-        self.listing.observers.emit(&Event::DataLost(loss));
     }
 }
 

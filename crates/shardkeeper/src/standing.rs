@@ -4,6 +4,7 @@
 //! duration minus the margin, on a clock that goes on while the machine sleeps (design rule 1). Others wait
 //! a whole lease duration from *receiving* the same beat, so the two never overlap.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -63,6 +64,13 @@ impl Standing {
         self.over.cancel();
     }
 
+    /// Ends the incarnation when it is dropped: a task on which everything depends holds one, so that the
+    /// incarnation does not outlive the task, whatever ended it.
+    pub(crate) fn depends_on_me(self: &Arc<Self>, why: &'static str) -> impl Drop + Send + use<> {
+        let standing = Arc::clone(self);
+        EndsWith { standing, why }
+    }
+
     pub(crate) fn over(&self) -> &CancellationToken {
         &self.over
     }
@@ -109,6 +117,17 @@ impl Standing {
 
     pub(crate) fn inbox(&self) -> watch::Receiver<u64> {
         self.inbox.subscribe()
+    }
+}
+
+struct EndsWith {
+    standing: Arc<Standing>,
+    why: &'static str,
+}
+
+impl Drop for EndsWith {
+    fn drop(&mut self) {
+        self.standing.end(self.why);
     }
 }
 

@@ -123,6 +123,13 @@ impl StatusBoard {
             board.status.members = group.members.iter().cloned().collect();
             board.status.discoverer = group.discoverer.as_ref() == Some(me);
         }
+        // Only the discoverer hears of a change of stream, the others see it by the leases. An older stream is
+        // drained before the next is begun.
+        let active = sightings.values().map(|seen| &seen.lease);
+        let active = active.filter(|lease| lease.is_active());
+        if let Some(stream) = active.map(|lease| &lease.stream).min() {
+            board.status.stream = Some(stream.clone());
+        }
         let mut before = std::mem::take(&mut board.shards);
         for Sighting { lease, .. } in sightings.values().filter(|seen| !seen.lease.is_finished()) {
             let ours = lease.owner.as_ref() == Some(me);

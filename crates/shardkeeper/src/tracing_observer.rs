@@ -42,6 +42,7 @@ impl Observer for TracingObserver {
             Event::DeferralDropped { shard, after } => {
                 warn!(%shard, %after, "records were given up unacknowledged and are delivered again");
             }
+            Event::StartIgnored { why } => warn!(why, "the start position is not used"),
             Event::CallFailed {
                 action,
                 kind,

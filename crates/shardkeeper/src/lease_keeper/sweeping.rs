@@ -72,13 +72,13 @@ impl LeaseKeeper {
         Ok(())
     }
 
-    /// The discoverer removes the rows of workers that left long ago: everybody has seen them by then.
+    /// The discoverer removes the rows of workers that left long ago, because everybody has seen them by then, and
+    /// of those that died before they became members: nobody buries what is no member.
     async fn reap(&mut self, rows: &[Row], now: Duration) {
         let leading = self.term.borrow().is_some();
         let left = |row: &WorkerRow| row.state == WorkerState::Left;
-        let left: BTreeMap<WorkerId, WorkerRow> = rows
-            .iter()
-            .filter_map(WorkerRow::parse)
+        let workers = || rows.iter().filter_map(WorkerRow::parse);
+        let left: BTreeMap<WorkerId, WorkerRow> = workers()
             .filter(left)
             .map(|row| (row.id.clone(), row))
             .collect();
@@ -95,7 +95,17 @@ impl LeaseKeeper {
                 .get(&row.id)
                 .is_some_and(|since| age(since) >= row.lease_duration * 2)
         };
-        for row in left.values().filter(old).take(REAPED_AT_ONCE) {
+        let members = self.group.as_ref().map(|group| &group.members);
+        let stillborn = |row: &WorkerRow| {
+            members.is_some_and(|members| !members.contains(&row.id))
+                && self.watch.fate(&row.id) == Fate::Dead
+        };
+        let old = left.values().filter(old).cloned();
+        let gone: Vec<WorkerRow> = old
+            .chain(workers().filter(stillborn))
+            .take(REAPED_AT_ONCE)
+            .collect();
+        for row in gone {
             if let Err(error) = self
                 .store
                 .write(&[WorkerRow::reap(&row.id, &row.beat_id)])

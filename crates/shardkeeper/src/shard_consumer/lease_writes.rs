@@ -35,6 +35,7 @@ impl ShardConsumer {
             checkpoint,
             // Above every epoch of the parent, and so above the floor that the parent was born with.
             epoch: held.epoch().saturating_add(1),
+            stopped: None,
         };
         let children: Vec<NewLease> = self.children.iter().map(child).collect();
         self.writing = Some(Box::pin(async move {

@@ -95,10 +95,15 @@ impl Out {
 }
 
 impl ShardConsumer {
-    /// Acknowledgements came in.
+    /// Acknowledgements came in. Only what moves the checkpoint is a success: a batch whose acknowledgement is
+    /// put off and then given up has failed.
     pub(super) fn settle(&mut self) {
         if let Some(frontier) = self.out.settle() {
-            self.happened(Happened::Acknowledged(Checkpoint::After(frontier)));
+            let frontier = Checkpoint::After(frontier);
+            if frontier > self.life.acknowledged() {
+                self.retry.succeeded();
+            }
+            self.happened(Happened::Acknowledged(frontier));
         }
     }
 
@@ -127,6 +132,9 @@ impl ShardConsumer {
 
     /// Tells the processor that the lease is about to go.
     pub(super) fn call_shutdown_requested(&mut self) {
+        if !self.may_call() {
+            return;
+        }
         self.part_by = self.world.env.now() + self.world.settings.hand_off_timeout / 3;
         if let Some(processor) = self.processor.take().filter(|_| self.initialized) {
             self.calling = Some(UserCall::shutdown_requested(processor, self.cx.clone()));

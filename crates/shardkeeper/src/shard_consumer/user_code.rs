@@ -1,24 +1,46 @@
 //! The calls of user code, and what they come to.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use shardkeeper_core::consumer::{Event as Happened, Stage};
 use shardkeeper_core::event::Event;
 
 use super::ShardConsumer;
-use crate::processor::{Outcome, Processed, Progress, Remedy};
+use crate::processor::{Boxed, Outcome, Processed, Progress, Remedy};
 use crate::user_call::{UserCall, UserDone};
 
 impl ShardConsumer {
+    /// The last look before user code: nothing is called by a worker that no longer believes in itself (S11).
+    pub(super) fn may_call(&mut self) -> bool {
+        let holds = self.world.standing.holds();
+        if !holds {
+            self.happened(Happened::LeaseLost);
+        }
+        holds
+    }
+
+    /// A processor from the user's factory; `None` when it panicked.
+    fn make(&self) -> Option<Boxed> {
+        let make = || (self.world.factory)(&self.cx);
+        catch_unwind(AssertUnwindSafe(make)).ok()
+    }
+
     pub(super) fn call_initialize(&mut self) {
-        let processor = self
-            .processor
-            .take()
-            .unwrap_or_else(|| (self.world.factory)(&self.cx));
+        if !self.may_call() {
+            return;
+        }
+        let Some(processor) = self.processor.take().or_else(|| self.make()) else {
+            self.call_failed(None);
+            return;
+        };
         self.calling = Some(UserCall::initialize(processor, self.cx.clone()));
     }
 
     pub(super) fn call_shard_ended(&mut self) {
+        if !self.may_call() {
+            return;
+        }
         match self.processor.take() {
             Some(processor) => {
                 self.calling = Some(UserCall::shard_ended(processor, self.cx.clone()))
@@ -28,11 +50,8 @@ impl ShardConsumer {
         }
     }
 
-    /// The last look before user code: nothing is dispatched by a worker that no longer believes in
-    /// itself (S11).
     pub(super) fn deliver(&mut self) {
-        if !self.world.standing.holds() {
-            self.happened(Happened::LeaseLost);
+        if !self.may_call() {
             return;
         }
         let Some(hand) = &self.hand else { return };
@@ -66,11 +85,14 @@ impl ShardConsumer {
                     self.call_failed(Some(error));
                     return;
                 }
-                self.retry.succeeded();
                 match self.life.stage() {
+                    // A new instance after a panic: what panicked has not succeeded by that.
                     Stage::Processing => self.deliver(),
                     Stage::Notifying => self.call_shard_ended(),
-                    _ => self.happened(Happened::Initialized),
+                    _ => {
+                        self.retry.succeeded();
+                        self.happened(Happened::Initialized);
+                    }
                 }
             }
             UserDone::Processed(Outcome::Returned((processor, processed)), began) => {
@@ -138,7 +160,6 @@ impl ShardConsumer {
             self.batch_failed(None, Some("Progress::Through did not advance".into()));
             return;
         };
-        self.retry.succeeded();
         let (shard, records, took) = (self.shard(), done.records, now.saturating_sub(began));
         self.emit(&Event::BatchProcessed {
             shard,

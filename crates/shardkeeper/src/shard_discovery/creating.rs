@@ -1,0 +1,211 @@
+//! Leases for the shards that nobody covers, and what is lost before them.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use shardkeeper_core::checkpoint::Checkpoint;
+use shardkeeper_core::event::{DataLoss, Event, LossCause};
+use shardkeeper_core::ids::StreamArn;
+use shardkeeper_core::lease::{Lease, NewLease, Stop, lease_key};
+use shardkeeper_core::lineage::{self, Leases, Uncovered};
+use shardkeeper_core::membership::GroupRow;
+use shardkeeper_core::ports::PortError;
+use shardkeeper_core::row::RowKey;
+
+use super::{ShardDiscovery, StartPosition};
+use crate::listing::Listed;
+use crate::processor::Decision;
+use crate::retry::Retry;
+
+/// Leases created in one transaction, beside the announcement; DynamoDB allows 100 writes.
+const CHUNK: usize = 50;
+/// How long the service keeps records (F29).
+const RETENTION_MILLIS: u64 = 24 * 60 * 60 * 1000;
+
+/// A lease to be created, and the loss that is told once it is.
+struct Birth {
+    lease: NewLease,
+    loss: Option<DataLoss>,
+}
+
+impl ShardDiscovery {
+    /// Leases for the shards that nobody covers.
+    pub(super) async fn create(
+        &self,
+        group: &GroupRow,
+        stream: &StreamArn,
+        listed: &Listed,
+        leases: &Leases,
+    ) -> Result<usize, PortError> {
+        let first_listing = !group.listed.contains(stream.as_str());
+        let mut uncovered = lineage::uncovered(&listed.shards, leases);
+        uncovered.retain(|found| listed.complete || !found.orphan);
+        let begins = self.begins(group, stream, leases);
+        let births: Vec<Birth> = uncovered
+            .iter()
+            .filter_map(|found| self.birth(group, stream, found, begins))
+            .collect();
+        for chunk in births.chunks(CHUNK) {
+            if !self.create_chunk(group, chunk).await? {
+                return Ok(0);
+            }
+        }
+        if !births.is_empty() {
+            self.found.notify_one();
+        }
+        if first_listing && !uncovered.is_empty() {
+            // Marked by a listing that finds them leased, because a transaction answers with nothing.
+            self.nudge.notify_one();
+            self.tell_that_latest_has_no_time(group);
+        } else if first_listing && !leases.is_empty() {
+            self.write(&[GroupRow::mark_listed(&self.me, group.term, stream)])
+                .await?;
+        }
+        Ok(births.len())
+    }
+
+    /// True while the application takes up what the stream holds at its start: what is gone by then was never its to
+    /// lose. A fleet that died in the middle of that and comes back after a whole retention has lost what it had
+    /// not leased.
+    fn begins(&self, group: &GroupRow, stream: &StreamArn, leases: &Leases) -> bool {
+        let now = self.listing.source.service_time();
+        let times = now.zip(group.started_at);
+        let age = times.map(|(now, start)| now.millis().saturating_sub(start.millis()));
+        let in_time = age.is_none_or(|age| age < RETENTION_MILLIS);
+        !group.listed.contains(stream.as_str()) && (leases.is_empty() || in_time)
+    }
+
+    /// `None` while the user's decision about what is lost before the shard panics: it is asked again by the
+    /// next round.
+    fn birth(
+        &self,
+        group: &GroupRow,
+        stream: &StreamArn,
+        found: &Uncovered,
+        begins: bool,
+    ) -> Option<Birth> {
+        let shard = &found.shard;
+        let loss = (found.orphan && !begins).then(|| DataLoss {
+            shard: shard.parent.clone().unwrap_or_else(|| shard.id.clone()),
+            from: Checkpoint::TrimHorizon,
+            to: shard.starting,
+            why: LossCause::ParentVanished,
+            noticed: self.listing.source.service_time(),
+        });
+        let decision = match &loss {
+            Some(loss) => self.decide(loss)?,
+            None => Decision::GoOn,
+        };
+        let stopped = (decision == Decision::Stop).then(|| Stop {
+            why: format!(
+                "its parent {} was trimmed away before it was read; to go on without it, clear stoppedWhy of this lease",
+                shard.parent.as_ref().map_or("", |parent| parent.as_str())
+            ),
+            by: self.me.clone(),
+        });
+        let lease = NewLease {
+            stream: stream.clone(),
+            shard: shard.id.clone(),
+            parent: shard.parent.clone(),
+            checkpoint: self.first_checkpoint(group),
+            epoch: group.epoch_floor.saturating_add(1),
+            stopped,
+        };
+        Some(Birth { lease, loss })
+    }
+
+    fn decide(&self, loss: &DataLoss) -> Option<Decision> {
+        let decide = || (self.on_data_loss)(loss);
+        catch_unwind(AssertUnwindSafe(decide)).ok()
+    }
+
+    /// False when it was refused: see [`ShardDiscovery::write`].
+    async fn create_chunk(&self, group: &GroupRow, chunk: &[Birth]) -> Result<bool, PortError> {
+        let write_id = self.listing.env.fresh_id();
+        let mut writes = vec![GroupRow::announce_in_term(&self.me, group.term)];
+        writes.extend(
+            chunk
+                .iter()
+                .map(|birth| birth.lease.create(None, &write_id)),
+        );
+        let answer = self.write(&writes).await;
+        let lossy: Vec<&Birth> = chunk.iter().filter(|birth| birth.loss.is_some()).collect();
+        if lossy.is_empty() {
+            return answer;
+        }
+        // A loss is told exactly once: by whoever wrote the row, and only when the row says so.
+        if self.are_ours(&lossy, &write_id).await {
+            lossy.iter().for_each(|birth| self.tell(birth));
+        }
+        answer
+    }
+
+    /// True when the rows of these leases were written by this attempt. They were made in one transaction, so
+    /// one row speaks for all.
+    async fn are_ours(&self, births: &[&Birth], write_id: &str) -> bool {
+        let key = |birth: &&Birth| lease_key(&birth.lease.stream, &birth.lease.shard);
+        let keys: Vec<RowKey> = births.iter().take(1).map(key).collect();
+        let mut retry = Retry::new(&self.listing.env);
+        loop {
+            match self.store.read(&keys).await {
+                Ok(rows) => {
+                    let leases = rows.values().filter_map(|row| Lease::parse(row).ok());
+                    let written: BTreeSet<_> = leases.filter_map(|lease| lease.write_id).collect();
+                    return written.contains(write_id);
+                }
+                Err(error) => {
+                    self.listing.told(&error);
+                    retry.pause().await;
+                }
+            }
+        }
+    }
+
+    fn tell(&self, birth: &Birth) {
+        if let Some(loss) = &birth.loss {
+            self.listing.observers.emit(&Event::DataLost(loss.clone()));
+        }
+        if let Some(Stop { why, .. }) = &birth.lease.stopped {
+            let (shard, why) = (birth.lease.shard.clone(), why.clone());
+            self.listing
+                .observers
+                .emit(&Event::ShardStopped { shard, why });
+        }
+    }
+
+    /// Only the very first listing of an application begins where the user said; everything found later
+    /// is newer than that and begins at its oldest record.
+    fn first_checkpoint(&self, group: &GroupRow) -> Checkpoint {
+        if !group.listed.is_empty() {
+            return Checkpoint::TrimHorizon;
+        }
+        match (self.start, group.started_at) {
+            (StartPosition::At(time), _) | (StartPosition::Latest, Some(time)) => {
+                Checkpoint::At(time)
+            }
+            (StartPosition::TrimHorizon | StartPosition::Latest, _) => Checkpoint::TrimHorizon,
+        }
+    }
+
+    /// Other leases were there before this worker began to list.
+    pub(super) fn tell_that_checkpoints_count(&self) {
+        if self.start != StartPosition::TrimHorizon {
+            self.ignored(
+                "the application has leases already: reading goes on at their stored checkpoints",
+            );
+        }
+    }
+
+    fn tell_that_latest_has_no_time(&self, group: &GroupRow) {
+        if self.start == StartPosition::Latest && group.started_at.is_none() {
+            self.ignored(
+                "the source tells no time, and only the service's own clock can say what `Latest` means: reading begins at the oldest records, so that nothing is lost",
+            );
+        }
+    }
+
+    fn ignored(&self, why: &str) {
+        let why = why.to_owned();
+        self.listing.observers.emit(&Event::StartIgnored { why });
+    }
+}
