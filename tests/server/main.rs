@@ -4,9 +4,11 @@
 
 mod boto3;
 mod conformance;
+mod fleet;
 mod hello;
 mod processes;
 mod program;
+mod resharding;
 #[path = "../scenes/mod.rs"]
 mod scenes;
 mod surroundings;
