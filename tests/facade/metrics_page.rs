@@ -243,6 +243,16 @@ fn of_leases() -> Vec<Event> {
             shard: shard.clone(),
             why: String::new(),
         },
+        Event::ShardBlocked {
+            shard: shard.clone(),
+            epoch,
+            silent: Duration::from_secs(30),
+        },
+        Event::CapacityShort {
+            left: 2,
+            max_leases: 3,
+        },
+        Event::GroupStopped { why: String::new() },
     ]);
     events
 }
@@ -305,6 +315,10 @@ fn of_processing() -> Vec<Event> {
             records: 5,
             took: second,
             iterator_age: Some(second),
+        },
+        Event::ProcessorPending {
+            shard: shard.clone(),
+            pending: second,
         },
         Event::DeferralDropped {
             shard: shard.clone(),

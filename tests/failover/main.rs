@@ -1,10 +1,13 @@
 //! Workers that die, freeze, are fooled or are lied to: nothing is lost, the order stays, nothing gets stuck.
 
+mod blocked;
+mod capacity;
 mod crashes;
 mod frozen;
 mod joining;
 mod lease_table;
 mod lost_answers;
+mod restored;
 
 use std::time::Duration;
 

@@ -73,6 +73,7 @@ async fn clear(store: &dyn LeaseStore, lease: &Lease) -> Result<(), Failure> {
     let effects = vec![
         Effect::Remove(column::STOPPED_WHY.into()),
         Effect::Remove(column::STOPPED_BY.into()),
+        Effect::Remove(column::STOPPED_AT.into()),
     ];
     let lift = Write::update(lease.key.clone(), conditions, effects);
     match store.write(&[lift, GroupRow::announce()]).await? {

@@ -1,5 +1,7 @@
 //! `shardkeeper leases`: who reads what, and how far.
 
+mod resume;
+
 use std::fmt::Write as _;
 
 use anstyle::Style;
@@ -22,6 +24,10 @@ pub(crate) struct Arguments {
     /// Show finished leases too.
     #[arg(long)]
     all: bool,
+    /// Let an application go on that stopped because its lease table was set back in time: every lease is raised above
+    /// every fencing token that was ever used. Stop all workers first.
+    #[arg(long)]
+    resume: bool,
     /// One JSON object with everything.
     #[arg(long)]
     json: bool,
@@ -29,7 +35,10 @@ pub(crate) struct Arguments {
 
 /// Reads and shows.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let (_, book) = arguments.table.read().await?;
+    let (door, mut book) = arguments.table.read().await?;
+    if arguments.resume {
+        book = resume::resume(&door, &arguments.table.table, book).await?;
+    }
     if arguments.json {
         return show_json(&as_json(&book));
     }
@@ -58,6 +67,9 @@ fn heading(table: &str, book: &Book) -> String {
                 "{STRONG}{}{STRONG:#} in table {table}",
                 group.application
             );
+            if let Some(why) = &group.stopped {
+                let _ = writeln!(text, "{BAD}stopped:{BAD:#} {why}");
+            }
         }
         None => {
             let _ = writeln!(

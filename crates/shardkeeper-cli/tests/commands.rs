@@ -119,6 +119,55 @@ impl Scene {
     }
 }
 
+/// A row of the lease table, by the kind of it.
+fn row(rows: &Value, entity: &str) -> Value {
+    let rows = rows["Items"].as_array().unwrap();
+    let found = rows.iter().find(|row| row["entityType"]["S"] == entity);
+    found.unwrap_or_else(|| panic!("no {entity}")).clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_stopped_because_its_table_was_set_back_goes_on_above_every_token() {
+    let scene = Scene::new().await;
+    let seen = Arc::default();
+    let well = Arc::new(AtomicBool::new(false));
+    let worker = scene.work(&well, &seen).await;
+    scene.put("1");
+    let leases = ["leases", "--table", APPLICATION];
+    let resume = ["leases", "--table", APPLICATION, "--resume"];
+    scene
+        .until(&leases, |said| said["leases"][0]["epoch"] == 2)
+        .await;
+    let refused = scene.run(&resume).await;
+    assert!(!refused.status.success(), "nothing is stopped");
+    let scan = || {
+        let scan = json!({"TableName": APPLICATION});
+        scene.emulator.request("Scan", &scan).unwrap()
+    };
+    let mut group = row(&scan(), "SHARDKEEPER_GROUP");
+    group["stoppedWhy"] = json!({"S": "restored"});
+    group["epochFloor"] = json!({"N": "40"});
+    let mut lease = row(&scan(), "LEASE");
+    lease["epoch"] = json!({"N": "1"});
+    for item in [group, lease] {
+        scene.request("PutItem", &json!({"TableName": APPLICATION, "Item": item}));
+    }
+    let ended = worker.join().await.unwrap_err();
+    assert!(ended.to_string().contains("restored"), "{ended}");
+    let said = text(&scene.run(&leases).await.stdout);
+    assert!(said.contains("stopped:"), "{said}");
+
+    let resumed = scene.run(&resume).await;
+    assert!(resumed.status.success(), "{resumed:?}");
+    let worker = scene.work(&well, &seen).await;
+    scene.put("2");
+    let after = scene
+        .until(&leases, |said| said["leases"][0]["epoch"] == 42)
+        .await;
+    assert_eq!(after["leases"].as_array().unwrap().len(), 1);
+    worker.shutdown().await.unwrap();
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

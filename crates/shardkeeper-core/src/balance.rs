@@ -65,6 +65,25 @@ pub fn plan(view: &View<'_>, limits: &Limits, dice: &mut dyn FnMut() -> u64) -> 
     request(view, limits, &loads, dice).into_iter().collect()
 }
 
+/// How many leases nobody takes although they are overdue, and this worker must not take: it owns as many as it may.
+/// More workers are needed then, or a higher limit.
+pub fn left_over(view: &View<'_>, limits: &Limits) -> usize {
+    let mine = loads(view).get(view.me).copied().unwrap_or(0);
+    let room = limits.max_leases.saturating_sub(mine);
+    let overdue = |seen: &&Sighting| {
+        is_free(view, &seen.lease) && view.now.saturating_sub(seen.first_seen) >= limits.overdue
+    };
+    view.leases
+        .iter()
+        .filter(overdue)
+        .count()
+        .saturating_sub(room)
+}
+
+fn is_free(view: &View<'_>, lease: &Lease) -> bool {
+    lease.owner.as_ref().is_none_or(|id| view.over.contains(id))
+}
+
 /// Load: owned, minus promised away, plus promised to.
 fn loads(view: &View<'_>) -> BTreeMap<WorkerId, usize> {
     let mut loads: BTreeMap<WorkerId, usize> =
@@ -85,11 +104,10 @@ fn loads(view: &View<'_>) -> BTreeMap<WorkerId, usize> {
 }
 
 fn takes(view: &View<'_>, limits: &Limits, mine: usize) -> Vec<Claim> {
-    let free = |lease: &Lease| lease.owner.as_ref().is_none_or(|id| view.over.contains(id));
     let mut free: Vec<&Sighting> = view
         .leases
         .iter()
-        .filter(|seen| free(&seen.lease))
+        .filter(|seen| is_free(view, &seen.lease))
         .collect();
     free.sort_by_cached_key(|seen| (rank(view, &seen.lease.key), score(view.me, &seen.lease.key)));
     let fair = view.leases.len().div_ceil(view.living.len().max(1));

@@ -97,6 +97,28 @@ pub enum Event {
         /// The fencing token that is void now.
         epoch: u64,
     },
+    /// The task of a shard was not polled for a long time, because user code blocks its thread. The lease was let
+    /// go, so that another worker can read the shard.
+    ShardBlocked {
+        /// The shard.
+        shard: ShardId,
+        /// The fencing token that is void now.
+        epoch: u64,
+        /// For how long nothing was heard of it.
+        silent: Duration,
+    },
+    /// Leases are free, nobody takes them, and this worker must not: it owns as many as it may.
+    CapacityShort {
+        /// How many are left over; 0 when that is over.
+        left: usize,
+        /// How many this worker may own.
+        max_leases: usize,
+    },
+    /// The lease table says that no worker may go on until a person has looked: it was set back in time.
+    GroupStopped {
+        /// Why, and how to go on.
+        why: String,
+    },
     /// A row of the lease table cannot be read; it is left alone.
     LeaseUnreadable {
         /// The key of the row.
@@ -141,6 +163,14 @@ pub enum Event {
         retry_in: Duration,
         /// What the processor's error says of itself, in the user's words; `None` after a panic.
         error: Option<String>,
+    },
+    /// A call of the processor has not returned for a long time. It keeps its lease; told again each time the wait
+    /// has doubled.
+    ProcessorPending {
+        /// The shard.
+        shard: ShardId,
+        /// For how long.
+        pending: Duration,
     },
     /// Records whose acknowledgement was put off were given up by the processor; they are delivered again.
     DeferralDropped {

@@ -36,6 +36,7 @@ pub mod column {
     pub const START_AT: &str = "startAtMillis";
     pub const STOPPED_WHY: &str = "stoppedWhy";
     pub const STOPPED_BY: &str = "stoppedBy";
+    pub const STOPPED_AT: &str = "stoppedAtMillis";
 }
 
 /// `entityType` of a lease row; KCL writes the same.
@@ -183,6 +184,24 @@ impl Lease {
         Write::update(key, conditions, no_request().to_vec())
     }
 
+    /// *Give up*: lets go of a lease of ours whose task does not run any more, without the task's
+    /// [`Held`]: its own next write is refused, because the owner is another.
+    pub fn give_up(&self, write_id: &str) -> Write {
+        let mut effects = stamp(write_id);
+        effects.extend(no_owner());
+        Write::update(self.key.clone(), self.as_read(), effects)
+    }
+
+    /// *Raise*: frees the lease above every fencing token that was ever given out. For a person's tool, after the
+    /// table was set back in time and every worker was stopped.
+    pub fn raise(&self, floor: u64, write_id: &str) -> Write {
+        let epoch = self.epoch.max(floor).saturating_add(1);
+        let mut effects = stamp(write_id);
+        effects.push(Effect::Set(column::EPOCH.into(), epoch.into()));
+        effects.extend(no_owner());
+        Write::update(self.key.clone(), self.as_read(), effects)
+    }
+
     /// *Forget*: deletes a finished lease that nobody needs any more.
     pub fn forget(&self) -> Write {
         let mut conditions = self.as_read();
@@ -231,15 +250,20 @@ pub struct Stop {
     pub why: String,
     /// The incarnation that stopped it.
     pub by: WorkerId,
+    /// When, on the service's clock.
+    pub at: Option<Timestamp>,
 }
 
 impl Stop {
-    fn effects(&self) -> [Effect; 2] {
+    pub(crate) fn effects(&self) -> Vec<Effect> {
         let why: String = self.why.chars().take(MAX_REASON).collect();
-        [
+        let at = |at: Timestamp| Effect::Set(column::STOPPED_AT.into(), at.millis().into());
+        let mut effects = vec![
             Effect::Set(column::STOPPED_WHY.into(), why.into()),
             Effect::Set(column::STOPPED_BY.into(), self.by.as_str().into()),
-        ]
+        ];
+        effects.extend(self.at.map(at));
+        effects
     }
 }
 
@@ -282,6 +306,8 @@ pub enum Departure {
     Stopped {
         /// Why, in words that tell a person how to go on. Never item data.
         why: String,
+        /// When, on the service's clock.
+        at: Option<Timestamp>,
     },
 }
 
@@ -328,10 +354,10 @@ impl Held {
         match departure {
             Departure::To(next) => effects.extend(new_owner(next, self.epoch)),
             Departure::Free => effects.extend(no_owner()),
-            Departure::Stopped { why } => {
-                let (why, by) = (why.clone(), self.owner.clone());
+            Departure::Stopped { why, at } => {
+                let (why, by, at) = (why.clone(), self.owner.clone(), *at);
                 effects.extend(no_owner());
-                effects.extend(Stop { why, by }.effects());
+                effects.extend(Stop { why, by, at }.effects());
             }
         }
         Write::update(self.key.clone(), self.as_held(), effects)
@@ -615,6 +641,7 @@ mod tests {
         let (row, held) = owned();
         let departure = Departure::Stopped {
             why: "trimmed".into(),
+            at: Some(Timestamp::from_millis(7)),
         };
         let stopped = applied(&held.depart(&after("9"), &departure, "w2"), Some(&row));
         assert!(!read(&stopped).is_active());
@@ -622,6 +649,28 @@ mod tests {
             !read(&stopped)
                 .take(&worker("b"), "w3")
                 .allowed(Some(&stopped))
+        );
+    }
+
+    #[test]
+    fn s5_a_lease_that_was_given_up_or_raised_refuses_whoever_held_it() {
+        let (row, held) = owned();
+        for write in [read(&row).give_up("w2"), read(&row).raise(40, "w2")] {
+            let after = applied(&write, Some(&row));
+            assert_eq!(read(&after).owner, None);
+            assert!(
+                !held
+                    .checkpoint(&self::after("9"), "w3")
+                    .allowed(Some(&after))
+            );
+            let taken = applied(&read(&after).take(&worker("b"), "w4"), Some(&after));
+            assert!(read(&taken).epoch > held.epoch());
+        }
+        let raised = applied(&read(&row).raise(40, "w2"), Some(&row));
+        assert_eq!(
+            read(&raised).epoch,
+            41,
+            "above every token that was given out"
         );
     }
 

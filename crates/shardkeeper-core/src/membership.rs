@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use crate::checkpoint::Timestamp;
 use crate::ids::{StreamArn, WorkerId};
-use crate::lease::column::ENTITY;
+use crate::lease::Stop;
+use crate::lease::column::{ENTITY, STOPPED_AT, STOPPED_BY, STOPPED_WHY};
 use crate::row::{Condition, Effect, Row, RowKey, Write};
 
 /// `entityType` of a worker row.
@@ -64,6 +65,8 @@ pub struct WorkerRow {
     pub id: WorkerId,
     /// The name of its latest beat.
     pub beat_id: String,
+    /// How many beats there were.
+    pub beat: u64,
     /// Grows whenever somebody wants its attention.
     pub inbox: u64,
     /// How many leases it owned at its latest beat.
@@ -88,6 +91,7 @@ impl WorkerRow {
         Some(Self {
             id: WorkerId::from_row(row.key.as_str().strip_prefix("shardkeeper/worker/")?),
             beat_id: row.text(BEAT_ID)?.to_owned(),
+            beat: row.number(BEAT).unwrap_or(0),
             inbox: row.number(INBOX).unwrap_or(0),
             leases: row.number(LEASES).unwrap_or(0),
             state: match row.text(STATE)? {
@@ -209,6 +213,8 @@ pub struct GroupRow {
     pub started_at: Option<Timestamp>,
     /// Streams whose first listing is complete: shards found later start at their oldest record.
     pub listed: BTreeSet<String>,
+    /// Why no worker may go on until a person has looked (design rule 13).
+    pub stopped: Option<String>,
 }
 
 /// The key of the group row.
@@ -233,6 +239,7 @@ impl GroupRow {
             epoch_floor: row.number(EPOCH_FLOOR).unwrap_or(0),
             started_at: row.number(STARTED_AT).map(Timestamp::from_millis),
             listed: row.texts(LISTED),
+            stopped: row.text(STOPPED_WHY).map(str::to_owned),
         })
     }
 
@@ -285,6 +292,34 @@ impl GroupRow {
             Effect::Add(TERM.into(), 1),
         ];
         Write::update(group_key(), vec![Condition::RowExists, before], effects)
+    }
+
+    /// *Stop*: no worker goes on until a person has looked. The floor rises above every epoch that was ever seen,
+    /// so that whoever goes on can begin above it. Refused when another floor was written since the row was read.
+    pub fn stop(&self, stop: &Stop, highest_epoch: u64) -> Write {
+        let floor = self.epoch_floor.max(highest_epoch);
+        let mut effects = stop.effects();
+        effects.push(Effect::Set(EPOCH_FLOOR.into(), floor.into()));
+        let before = match self.epoch_floor {
+            0 => Condition::Missing(EPOCH_FLOOR.into()),
+            floor => Condition::Equals(EPOCH_FLOOR.into(), floor.into()),
+        };
+        Write::update(group_key(), vec![Condition::RowExists, before], effects)
+    }
+
+    /// *Resume*: takes back the stop that was read.
+    pub fn resume(why: &str) -> Write {
+        let conditions = vec![Condition::Equals(STOPPED_WHY.into(), why.into())];
+        let stopped = [STOPPED_WHY, STOPPED_BY, STOPPED_AT];
+        let effects = stopped.map(|name| Effect::Remove(name.into())).to_vec();
+        Write::update(group_key(), conditions, effects)
+    }
+
+    /// True when `earlier`, which was read before, is ahead of this row: the table was set back in time.
+    pub fn is_behind(&self, earlier: &Self) -> bool {
+        self.term < earlier.term
+            || self.epoch_floor < earlier.epoch_floor
+            || self.changes < earlier.changes
     }
 
     /// The discoverer's writes hold only while its term lasts (hole 17).
@@ -465,6 +500,7 @@ mod tests {
         WorkerRow {
             id,
             beat_id,
+            beat: 1,
             inbox: 0,
             leases: 2,
             state,
@@ -565,6 +601,37 @@ mod tests {
             WorkerRow::bump(&me).apply(WorkerRow::join(&me, "host", D, "b0").apply(None).as_ref());
         let after = WorkerRow::parse(&beat.apply(bumped.as_ref()).unwrap()).unwrap();
         assert_eq!((after.inbox, after.leases), (1, 3));
+    }
+
+    #[test]
+    fn rule_13_a_group_that_was_stopped_is_resumed_by_its_own_words_only_and_its_floor_rose() {
+        let founded = GroupRow::found("orders", None).apply(None).unwrap();
+        let stop = Stop {
+            why: "restored".into(),
+            by: id("a"),
+            at: None,
+        };
+        let group = GroupRow::parse(&founded).unwrap();
+        let stopped = group.stop(&stop, 9).apply(Some(&founded)).unwrap();
+        let seen = GroupRow::parse(&stopped).unwrap();
+        assert_eq!(
+            (seen.stopped.as_deref(), seen.epoch_floor),
+            (Some("restored"), 9)
+        );
+        assert!(!GroupRow::resume("another").allowed(Some(&stopped)));
+        let resumed = GroupRow::resume("restored").apply(Some(&stopped)).unwrap();
+        let resumed = GroupRow::parse(&resumed).unwrap();
+        assert_eq!((resumed.stopped, resumed.epoch_floor), (None, 9));
+    }
+
+    #[test]
+    fn hole_18_a_group_row_whose_counters_fell_was_set_back() {
+        let founded = GroupRow::found("orders", None).apply(None).unwrap();
+        let now = GroupRow::announce().apply(Some(&founded)).unwrap();
+        let group = |row: &Row| GroupRow::parse(row).unwrap();
+        assert!(group(&founded).is_behind(&group(&now)));
+        assert!(!group(&now).is_behind(&group(&founded)));
+        assert!(!group(&now).is_behind(&group(&now)));
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(crate) struct Beater {
     pub(crate) me: WorkerId,
     /// The latest beat that is known to be in the row.
     pub(crate) acknowledged: String,
+    /// How many beats the row has counted, at least.
+    pub(crate) counted: u64,
 }
 
 /// What one beat came to.
@@ -35,6 +37,8 @@ enum Beat {
     Behind(String),
     /// The row is not ours any more.
     Foreign(&'static str),
+    /// The row is ours as it once was.
+    SetBack,
     Unanswered,
 }
 
@@ -67,6 +71,10 @@ impl Beater {
                 }
                 Beat::Foreign(why) => {
                     self.standing.end(why);
+                    return;
+                }
+                Beat::SetBack => {
+                    self.standing.end_set_back();
                     return;
                 }
                 Beat::Unanswered => {}
@@ -127,7 +135,9 @@ impl Beater {
             Some(Ok(Answer::Applied(rows))) => {
                 self.acknowledged = beat_id;
                 let row = rows.into_iter().next().flatten();
-                Beat::Acknowledged(row.and_then(|row| WorkerRow::parse(&row)))
+                let row = row.and_then(|row| WorkerRow::parse(&row));
+                self.counted = row.as_ref().map_or(self.counted, |row| row.beat);
+                Beat::Acknowledged(row)
             }
             Some(Ok(Answer::Refused(_))) => self.look(unresolved).await,
             Some(Ok(Answer::Conflict)) => Beat::Unanswered,
@@ -170,6 +180,7 @@ impl Beater {
             None => Beat::Foreign("the worker's row is gone"),
             Some(row) if unresolved.contains(&row.beat_id) => Beat::Behind(row.beat_id),
             Some(row) if row.beat_id == self.acknowledged => Beat::Unanswered,
+            Some(row) if row.beat < self.counted && row.state != WorkerState::Left => Beat::SetBack,
             Some(_) => Beat::Foreign(
                 "somebody else wrote the worker's beat: it was found dead, or it was cloned",
             ),

@@ -1,6 +1,7 @@
 //! The lives of one worker: joins as a new incarnation, works, and begins again when it gave itself up.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use shardkeeper_core::event::Event;
 use shardkeeper_core::ids::WorkerId;
@@ -206,6 +207,7 @@ impl Parts {
         let world = self.world(standing, factory);
         let (term, listens) = watch::channel(None);
         let (nudge, found) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let highest_epoch = Arc::new(AtomicU64::new(0));
         let discovery = ShardDiscovery {
             store: Arc::clone(&self.store),
             listing: world.listing.clone(),
@@ -217,6 +219,7 @@ impl Parts {
             term: listens,
             nudge: Arc::clone(&nudge),
             found: Arc::clone(&found),
+            highest_epoch: Arc::clone(&highest_epoch),
         };
         // Whatever ends this future, a crash included, ends the tasks below it.
         let _over = standing.over().clone().drop_guard();
@@ -231,7 +234,12 @@ impl Parts {
             me.clone(),
             self.application.clone(),
             status,
-            DiscoveryLine { term, nudge, found },
+            DiscoveryLine {
+                term,
+                nudge,
+                found,
+                highest_epoch,
+            },
         );
         Ok(keeper.run(leave).await)
     }
@@ -250,6 +258,7 @@ impl Parts {
             standing: Arc::clone(standing),
             me: me.clone(),
             acknowledged: beat_id.clone(),
+            counted: 0,
         };
         self.env
             .spawn_unstarved("shardkeeper-beat", beater.run())

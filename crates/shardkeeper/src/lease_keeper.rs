@@ -4,8 +4,10 @@
 //! What to take is decided by [`balance::plan`], who is alive by [`Watch`]; this file reads, acts and keeps
 //! account of the tasks. A stale read can make it try the wrong thing, never do it: every write is conditional.
 
+mod blocked;
 mod claiming;
 mod leaving;
+mod restored;
 mod sweeping;
 mod watching;
 
@@ -14,12 +16,13 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use shardkeeper_core::consumer::Outcome;
 use shardkeeper_core::event::{Acquired, Event};
-use shardkeeper_core::ids::WorkerId;
+use shardkeeper_core::ids::{ShardId, WorkerId};
 use shardkeeper_core::lease::{Departure, Held, Lease, Sighting};
 use shardkeeper_core::membership::{GroupRow, Watch};
 use shardkeeper_core::ports::{LeaseStore, PortError};
@@ -31,6 +34,7 @@ use tokio_util::task::AbortOnDropHandle;
 use self::sweeping::Swept;
 use self::watching::Looked;
 pub(crate) use self::watching::refuse;
+use crate::pulse::Pulse;
 use crate::shard_consumer::{ConsumerWorld, Finished, Order, ShardConsumer, under_way};
 use crate::status::StatusBoard;
 
@@ -55,11 +59,19 @@ pub(crate) struct LeaseKeeper {
     sightings: BTreeMap<RowKey, Sighting>,
     unreadable: BTreeSet<RowKey>,
     running: BTreeMap<RowKey, Running>,
+    /// Tasks that were not polled for long: their leases were let go, and are not ours again before they end.
+    blocked: BTreeMap<RowKey, Running>,
     /// When leases were taken up or let go, as long as an older sweep could still show them otherwise.
     touched: BTreeMap<RowKey, Duration>,
     /// Workers that have left, and since when their rows were seen to say so.
     tombstones: BTreeMap<WorkerId, Duration>,
     asked: Option<Asked>,
+    /// Leases that nobody takes and we must not, as they were last told.
+    left_over: usize,
+    /// The highest epoch that was ever seen; discovery makes new leases above it.
+    highest_epoch: Arc<AtomicU64>,
+    /// The table was set back in time: why this worker thinks so.
+    set_back: Option<String>,
     /// The group's count of changes before the latest sweep.
     swept_changes: Option<u64>,
     look_at: Duration,
@@ -78,9 +90,14 @@ pub(crate) struct DiscoveryLine {
     pub(crate) nudge: Arc<Notify>,
     /// To the keeper: leases were made.
     pub(crate) found: Arc<Notify>,
+    /// To discovery: no new lease begins at or below this epoch.
+    pub(crate) highest_epoch: Arc<AtomicU64>,
 }
 
 struct Running {
+    epoch: u64,
+    shard: ShardId,
+    pulse: Pulse,
     orders: watch::Sender<Order>,
     /// Dropped with the keeper, so that a worker that is aborted leaves nothing behind.
     task: AbortOnDropHandle<()>,
@@ -122,7 +139,12 @@ impl LeaseKeeper {
         discovery: DiscoveryLine,
     ) -> Self {
         let (finish, finished) = mpsc::channel(FINISHED_AT_ONCE);
-        let DiscoveryLine { term, nudge, found } = discovery;
+        let DiscoveryLine {
+            term,
+            nudge,
+            found,
+            highest_epoch,
+        } = discovery;
         Self {
             store: Arc::clone(&world.writer.store),
             world,
@@ -137,6 +159,10 @@ impl LeaseKeeper {
             sightings: BTreeMap::new(),
             unreadable: BTreeSet::new(),
             running: BTreeMap::new(),
+            blocked: BTreeMap::new(),
+            left_over: 0,
+            highest_epoch,
+            set_back: None,
             touched: BTreeMap::new(),
             tombstones: BTreeMap::new(),
             look_at: Duration::ZERO,
@@ -166,7 +192,11 @@ impl LeaseKeeper {
             let wait = self.look_at.min(self.sweep_at).saturating_sub(env.now());
             tokio::select! {
                 biased;
-                () = standing.over().cancelled() => return self.give_up(Ended::GivenUp).await,
+                () = standing.over().cancelled() => {
+                    self.heed_the_beats();
+                    let ended = self.stop_the_group().await.map_or(Ended::GivenUp, Ended::Refused);
+                    return self.give_up(ended).await;
+                }
                 () = leave.cancelled() => return self.leave().await,
                 Some(finished) = self.finished.recv() => self.take_note(finished).await,
                 Ok(()) = inbox.changed() => self.sweep_at = Duration::ZERO,
@@ -199,12 +229,17 @@ impl LeaseKeeper {
     async fn answered(&mut self, answered: Answered) -> Option<String> {
         match answered {
             Answered::Look(looked) => match self.looked(looked).await {
+                Ok(None) if self.set_back.is_some() => return self.stop_the_group().await,
                 Ok(None) if self.restless || self.changed() => self.sweep_at = Duration::ZERO,
                 Ok(refused) => return refused,
                 Err(error) => self.told(&error),
             },
             Answered::Sweep(swept) => {
-                if let Err(error) = self.swept(swept).await {
+                let swept = self.swept(swept).await;
+                if self.set_back.is_some() {
+                    return self.stop_the_group().await;
+                }
+                if let Err(error) = swept {
                     self.told(&error);
                     let again = self.world.env.now() + self.world.settings.watch_interval();
                     self.sweep_at = self.sweep_at.min(again);
@@ -243,6 +278,7 @@ impl LeaseKeeper {
             how: how.clone(),
         });
         let key = lease.key.clone();
+        self.highest_epoch.fetch_max(epoch, Ordering::AcqRel);
         let first_seen = self.world.env.now();
         self.sightings.insert(
             key.clone(),
@@ -259,17 +295,27 @@ impl LeaseKeeper {
 
     fn spawn(&self, held: Held, lease: Lease, how: &Acquired) -> Running {
         let (orders, obeyed) = watch::channel(Order::Stay);
-        let consumer = ShardConsumer::new(self.world.clone(), held, lease.clone(), explain(how));
+        let (epoch, shard) = (held.epoch(), lease.shard.clone());
+        let pulse = Pulse::new(&self.world.env);
+        let (taken, interval) = (pulse.clone(), self.world.settings.lease_duration / 2);
+        let ours = (held, lease.clone());
+        let consumer = ShardConsumer::new(self.world.clone(), ours, explain(how), obeyed);
         let finish = self.finish.clone();
         let task = self.world.env.spawn(async move {
             // User code that is not a processor's future may panic here: the factory, a decision about lost
             // data, an observer. The shard begins again; its neighbours do not notice.
-            let life = AssertUnwindSafe(consumer.run(obeyed)).catch_unwind();
-            let finished = life.await.unwrap_or_else(|_| Finished::by_panic(lease));
+            let life = Box::pin(AssertUnwindSafe(consumer.run()).catch_unwind());
+            let finished = taken
+                .taken(interval, life)
+                .await
+                .unwrap_or_else(|_| Finished::by_panic(lease));
             // Nobody listens any more when the incarnation is over.
             let _ = finish.send(finished).await;
         });
         Running {
+            epoch,
+            shard,
+            pulse,
             orders,
             task: AbortOnDropHandle::new(task),
         }
@@ -282,7 +328,9 @@ impl LeaseKeeper {
             departure,
             born,
         } = finished;
-        self.running.remove(&lease.key);
+        if self.blocked.remove(&lease.key).is_none() {
+            self.running.remove(&lease.key);
+        }
         self.touched.insert(lease.key.clone(), self.world.env.now());
         match how {
             Outcome::Ended => {

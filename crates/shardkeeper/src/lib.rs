@@ -39,6 +39,7 @@ mod listing;
 mod metrics_observer;
 mod observer;
 mod processor;
+mod pulse;
 mod retry;
 mod settings;
 mod shard_consumer;

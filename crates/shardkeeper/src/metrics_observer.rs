@@ -135,6 +135,15 @@ impl MetricsObserver {
                 self.shards().remove(shard);
             }
             Event::ShardStopped { .. } => self.count(&named::STOPPED_SHARDS, 1),
+            Event::ShardBlocked { shard, .. } => {
+                self.count(&named::BLOCKED_SHARDS, 1);
+                self.shards().remove(shard);
+            }
+            Event::GroupStopped { .. } => self.count(&named::STOPPED_GROUPS, 1),
+            Event::CapacityShort { left, .. } => {
+                // A count of leases is exact in an f64.
+                self.gauge(&named::LEFT_OVER_LEASES, *left as f64);
+            }
             Event::LeaseUnreadable { .. } => self.count(&named::UNREADABLE_LEASES, 1),
             _ => return,
         }
@@ -186,6 +195,7 @@ impl MetricsObserver {
                 let how = if error.is_some() { "error" } else { "panic" };
                 self.count_by(&named::FAILED_BATCHES, 1, &[("how", how)]);
             }
+            Event::ProcessorPending { .. } => self.count(&named::PENDING_CALLS, 1),
             Event::RecordSkipped { .. } => self.count(&named::SKIPPED_RECORDS, 1),
             Event::DeferralDropped { .. } => self.count(&named::DROPPED_DEFERRALS, 1),
             Event::CheckpointStored { .. } => self.count(&named::STORED_CHECKPOINTS, 1),

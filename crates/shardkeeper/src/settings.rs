@@ -77,6 +77,12 @@ impl Settings {
         self.lease_duration / 5
     }
 
+    /// How long a shard's task may go without being polled, and how long a call of a processor may take before
+    /// the watchdog first reports it.
+    pub(crate) fn patience(&self) -> Duration {
+        self.lease_duration * 3
+    }
+
     /// How long one beat may take before it counts as lost.
     pub(crate) fn beat_timeout(&self) -> Duration {
         self.call_timeout.min(self.beat_interval)

@@ -6,6 +6,7 @@
 mod lease_writes;
 mod parting;
 mod user_code;
+mod watchdog;
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -24,6 +25,7 @@ use shardkeeper_core::record::Batch;
 use tokio::sync::watch;
 
 use self::parting::Out;
+use self::watchdog::Watchdog;
 use crate::env::Env;
 use crate::lease_writer::LeaseWriter;
 use crate::listing::{End, Listing};
@@ -104,6 +106,7 @@ enum Written {
 /// One shard's life, under way.
 pub(crate) struct ShardConsumer {
     world: ConsumerWorld,
+    orders: watch::Receiver<Order>,
     lease: Lease,
     cx: ShardContext,
     life: Consumer,
@@ -116,6 +119,7 @@ pub(crate) struct ShardConsumer {
     fetching: Option<Fetching>,
     writing: Option<Writing>,
     calling: Option<UserCall>,
+    watchdog: Watchdog,
     /// Pages that wait; bounded by `prefetch_pages`.
     queue: VecDeque<Batch>,
     gap: Option<Gap>,
@@ -136,7 +140,12 @@ pub(crate) struct ShardConsumer {
 }
 
 impl ShardConsumer {
-    pub(crate) fn new(world: ConsumerWorld, held: Held, lease: Lease, why: &str) -> Self {
+    pub(crate) fn new(
+        world: ConsumerWorld,
+        (held, lease): (Held, Lease),
+        why: &str,
+        orders: watch::Receiver<Order>,
+    ) -> Self {
         let cx = ShardContext {
             stream: lease.stream.clone(),
             shard: lease.shard.clone(),
@@ -161,6 +170,7 @@ impl ShardConsumer {
             fetching: None,
             writing: None,
             calling: None,
+            watchdog: Watchdog::default(),
             queue: VecDeque::new(),
             gap: None,
             read_to_the_end: false,
@@ -177,12 +187,13 @@ impl ShardConsumer {
             finished: None,
             cx,
             lease,
+            orders,
             world,
         }
     }
 
     /// Lives. Leaves when `orders` says where the lease is to go.
-    pub(crate) async fn run(mut self, mut orders: watch::Receiver<Order>) -> Finished {
+    pub(crate) async fn run(mut self) -> Finished {
         self.call_initialize();
         loop {
             self.feed();
@@ -190,6 +201,7 @@ impl ShardConsumer {
                 return self.finish(how).await;
             }
             self.prefetch();
+            self.watch_the_call();
             let due = self.next_due();
             let deferred = self.out.changed();
             let env = self.world.env.clone();
@@ -197,11 +209,14 @@ impl ShardConsumer {
             tokio::select! {
                 biased;
                 () = standing.over().cancelled() => self.happened(Happened::LeaseLost),
-                Ok(()) = orders.changed() => {
-                    let order = orders.borrow_and_update().clone();
+                Ok(()) = self.orders.changed() => {
+                    let order = self.orders.borrow_and_update().clone();
                     self.obey(order);
                 }
-                done = under_way(&mut self.calling) => self.call_returned(done),
+                done = under_way(&mut self.calling) => {
+                    self.watchdog.returned();
+                    self.call_returned(done);
+                }
                 written = under_way(&mut self.writing) => self.written(written),
                 () = deferred => self.settle(),
                 (end, patience) = under_way(&mut self.confirming) => self.judged(end, patience),
@@ -350,7 +365,9 @@ impl ShardConsumer {
     fn next_due(&self) -> Option<Duration> {
         let store = self.life.wants_store().then_some(self.store_at);
         let part = (self.life.stage() == Stage::Parting).then_some(self.part_by);
-        self.again_at.into_iter().chain(store).chain(part).min()
+        let report = self.calling.as_ref().map(|_| self.watchdog.report_at());
+        let due = self.again_at.into_iter().chain(store).chain(part);
+        due.chain(report).min()
     }
 
     fn time_passed(&mut self) {

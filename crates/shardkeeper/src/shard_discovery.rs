@@ -7,6 +7,7 @@ mod creating;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use shardkeeper_core::checkpoint::Timestamp;
 use shardkeeper_core::event::Event;
@@ -88,6 +89,8 @@ pub(crate) struct ShardDiscovery {
     pub(crate) nudge: Arc<Notify>,
     /// Tells this worker's keeper of leases to take, sooner than its next look would.
     pub(crate) found: Arc<Notify>,
+    /// The highest epoch that this worker ever saw: a lease that was deleted by hand begins above it again.
+    pub(crate) highest_epoch: Arc<AtomicU64>,
 }
 
 impl ShardDiscovery {

@@ -5,7 +5,7 @@
 //! a whole lease duration from *receiving* the same beat, so the two never overlap.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use shardkeeper_core::membership::WorkerState;
@@ -27,6 +27,7 @@ pub(crate) struct Standing {
     inbox: watch::Sender<u64>,
     over: CancellationToken,
     why: std::sync::OnceLock<String>,
+    set_back: AtomicBool,
 }
 
 impl Standing {
@@ -40,6 +41,7 @@ impl Standing {
             inbox: watch::Sender::new(0),
             over: CancellationToken::new(),
             why: std::sync::OnceLock::new(),
+            set_back: AtomicBool::new(false),
         }
     }
 
@@ -62,6 +64,16 @@ impl Standing {
     pub(crate) fn end(&self, why: &str) {
         let _ = self.why.set(why.to_owned());
         self.over.cancel();
+    }
+
+    /// The beats found that the table was set back in time.
+    pub(crate) fn end_set_back(&self) {
+        self.set_back.store(true, Ordering::Release);
+        self.end("the lease table was set back in time");
+    }
+
+    pub(crate) fn was_set_back(&self) -> bool {
+        self.set_back.load(Ordering::Acquire)
     }
 
     /// Ends the incarnation when it is dropped: a task on which everything depends holds one, so that the

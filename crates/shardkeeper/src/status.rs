@@ -52,6 +52,9 @@ pub struct ShardStatus {
     pub iterator_age: Option<Duration>,
     /// Why nobody reads it.
     pub stopped: Option<String>,
+    /// For how long a call of its processor had not returned when the watchdog last looked; `None` when that is
+    /// not long.
+    pub pending: Option<Duration>,
 }
 
 /// Is the worker well?
@@ -100,9 +103,17 @@ impl StatusBoard {
             .shards
             .values()
             .find_map(|shard| shard.stopped.as_ref());
+        let pending = board.shards.values().find_map(|shard| {
+            let pending = shard.pending?;
+            let shard = &shard.shard;
+            Some(format!(
+                "the processor of {shard} has not returned for {pending:?}"
+            ))
+        });
         match (&board.status.worker, stopped) {
             (None, _) => Health::Starting,
             (_, Some(why)) => Health::Troubled(why.clone()),
+            _ if pending.is_some() => Health::Troubled(pending.unwrap_or_default()),
             _ if board.failing >= 5 => {
                 Health::Troubled(board.status.troubles.last().cloned().unwrap_or_default())
             }
@@ -136,9 +147,9 @@ impl StatusBoard {
             let known = before
                 .remove(&lease.shard)
                 .filter(|known| ours && known.ours);
-            let (records, iterator_age) = known
+            let (records, iterator_age, pending) = known
                 .as_ref()
-                .map_or((0, None), |k| (k.records, k.iterator_age));
+                .map_or((0, None, None), |k| (k.records, k.iterator_age, k.pending));
             let checkpoint = known.map_or(lease.checkpoint, |known| {
                 known.checkpoint.max(lease.checkpoint)
             });
@@ -153,6 +164,7 @@ impl StatusBoard {
                 records,
                 iterator_age,
                 stopped,
+                pending,
             };
             board.shards.insert(lease.shard.clone(), status);
         }
@@ -193,35 +205,23 @@ impl Observer for StatusBoard {
                     records: 0,
                     iterator_age: None,
                     stopped: None,
+                    pending: None,
                 };
                 board.shards.insert(shard.clone(), status);
             }
             Event::LeaseLost { shard, .. }
+            | Event::ShardBlocked { shard, .. }
             | Event::LeaseReleased { shard, .. }
             | Event::ShardEnded { shard, .. } => {
                 board.shards.remove(shard);
             }
-            Event::ShardStopped { shard, why } => {
+            Event::ShardStopped { shard, .. }
+            | Event::CheckpointStored { shard, .. }
+            | Event::BatchProcessed { shard, .. }
+            | Event::BatchFailed { shard, .. }
+            | Event::ProcessorPending { shard, .. } => {
                 if let Some(status) = board.shards.get_mut(shard) {
-                    status.stopped = Some(why.clone());
-                }
-            }
-            Event::CheckpointStored {
-                shard, checkpoint, ..
-            } => {
-                if let Some(status) = board.shards.get_mut(shard) {
-                    status.checkpoint = *checkpoint;
-                }
-            }
-            Event::BatchProcessed {
-                shard,
-                records,
-                iterator_age,
-                ..
-            } => {
-                if let Some(status) = board.shards.get_mut(shard) {
-                    status.records += u64::try_from(*records).unwrap_or(0);
-                    status.iterator_age = *iterator_age;
+                    status.observe(event);
                 }
             }
             Event::CallFailed {
@@ -232,6 +232,27 @@ impl Observer for StatusBoard {
                 let excess = board.status.troubles.len().saturating_sub(MAX_TROUBLES);
                 board.status.troubles.drain(..excess);
             }
+            _ => {}
+        }
+    }
+}
+
+impl ShardStatus {
+    fn observe(&mut self, event: &Event) {
+        match event {
+            Event::ShardStopped { why, .. } => self.stopped = Some(why.clone()),
+            Event::CheckpointStored { checkpoint, .. } => self.checkpoint = *checkpoint,
+            Event::BatchProcessed {
+                records,
+                iterator_age,
+                ..
+            } => {
+                self.records += u64::try_from(*records).unwrap_or(0);
+                self.iterator_age = *iterator_age;
+                self.pending = None;
+            }
+            Event::BatchFailed { .. } => self.pending = None,
+            Event::ProcessorPending { pending, .. } => self.pending = Some(*pending),
             _ => {}
         }
     }

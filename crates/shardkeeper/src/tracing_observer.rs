@@ -42,6 +42,24 @@ impl Observer for TracingObserver {
             Event::DeferralDropped { shard, after } => {
                 warn!(%shard, %after, "records were given up unacknowledged and are delivered again");
             }
+            Event::GroupStopped { why } => error!(why, "no worker of this application goes on"),
+            Event::ShardBlocked {
+                shard,
+                epoch,
+                silent,
+            } => {
+                error!(%shard, epoch, ?silent, "user code blocks a thread; the lease was let go: keep blocking work out of async functions");
+            }
+            Event::CapacityShort { left: 0, .. } => info!("no lease is left over any more"),
+            Event::CapacityShort { left, max_leases } => {
+                error!(
+                    left,
+                    max_leases, "leases are left over: start more workers, or raise max_leases"
+                );
+            }
+            Event::ProcessorPending { shard, pending } => {
+                warn!(%shard, ?pending, "a call of the processor does not return");
+            }
             Event::StartIgnored { why } => warn!(why, "the start position is not used"),
             Event::CallFailed {
                 action,

@@ -76,6 +76,7 @@ impl LeaseKeeper {
             .collect();
         let startable = |lease: &Lease| {
             lease.is_active()
+                && !self.blocked.contains_key(&lease.key)
                 && trees
                     .get(&lease.stream)
                     .is_some_and(|tree| lineage::may_start(lease, tree))
@@ -114,6 +115,11 @@ impl LeaseKeeper {
             request_pending: self.asked.is_some(),
         };
         self.restless = self.unsettled(&leases, &living);
+        let left = balance::left_over(&view, &limits);
+        if std::mem::replace(&mut self.left_over, left) != left {
+            let max_leases = limits.max_leases;
+            self.emit(&Event::CapacityShort { left, max_leases });
+        }
         let env = self.world.env.clone();
         balance::plan(&view, &limits, &mut move || env.roll())
     }

@@ -58,7 +58,7 @@ impl LeaseKeeper {
             self.take_note(finished).await;
         }
         self.swept_changes = changes;
-        self.sight(&rows, read.received);
+        self.sight(&rows, read);
         self.judge(&rows, read);
         self.serve_requests();
         self.notice_losses(read.sent);
@@ -117,7 +117,8 @@ impl LeaseKeeper {
     }
 
     /// What the rows say, and since when.
-    pub(super) fn sight(&mut self, rows: &[Row], now: Duration) {
+    pub(super) fn sight(&mut self, rows: &[Row], read: ReadAt) {
+        let now = read.received;
         let mut before = std::mem::take(&mut self.sightings);
         for row in rows {
             let is_lease = row.text(column::ENTITY) == Some(LEASE_ENTITY);
@@ -126,6 +127,13 @@ impl LeaseKeeper {
             }
             match Lease::parse(row) {
                 Ok(lease) => {
+                    let known = before.get(&row.key).map(|seen| seen.lease.epoch);
+                    // What we took up after the sweep was sent may not be in it yet.
+                    let stale = self
+                        .touched
+                        .get(&row.key)
+                        .is_some_and(|at| *at >= read.sent);
+                    self.compare(&lease, known.filter(|_| !stale));
                     let same = before.remove(&row.key).filter(|seen| {
                         (&seen.lease.owner, seen.lease.epoch) == (&lease.owner, lease.epoch)
                     });
@@ -212,7 +220,7 @@ impl LeaseKeeper {
         let ours: Vec<Lease> = self
             .sightings
             .iter()
-            .filter(|(key, _)| !self.running.contains_key(*key))
+            .filter(|(key, _)| !self.running.contains_key(*key) && !self.blocked.contains_key(*key))
             .filter(|(key, _)| self.touched.get(*key).is_none_or(|at| *at < sent))
             .filter(|(_, seen)| {
                 seen.lease.owner.as_ref() == Some(&self.me) && seen.lease.is_active()

@@ -71,14 +71,17 @@ impl LeaseKeeper {
         let rows = rows?;
         if let Some(group) = rows.get(&group_key()).and_then(GroupRow::parse) {
             if let Some(refused) = refuse(&group, &self.application) {
+                self.raise_stopped_floor(&group).await;
                 return Ok(Some(refused));
             }
+            self.compare_groups(&group);
             self.group = Some(group);
         }
         for id in &watched {
             let row = rows.get(&worker_key(id)).and_then(WorkerRow::parse);
             self.observe(id, row.as_ref(), read);
         }
+        self.give_up_blocked().await;
         self.bury_the_dead().await;
         self.lead_if_nobody_does().await?;
         Ok(None)
@@ -159,6 +162,9 @@ pub(crate) fn refuse(group: &GroupRow, application: &str) -> Option<String> {
             "the lease table belongs to the application {:?}, not to {application:?}; give every application a table of its own",
             group.application
         ));
+    }
+    if let Some(why) = &group.stopped {
+        return Some(why.clone());
     }
     (group.schema > SCHEMA).then(|| {
         format!(

@@ -73,6 +73,8 @@ catalogue! {
         "batches acknowledged by the processor";
     FAILED_BATCHES = Counter "shardkeeper_failed_batches_total" in Count:
         "attempts at a batch that failed, by how";
+    PENDING_CALLS = Counter "shardkeeper_pending_calls_total" in Count:
+        "reports that a call of the processor does not return; each doubles the wait for the next";
     SKIPPED_RECORDS = Counter "shardkeeper_skipped_records_total" in Count:
         "records skipped because the processor said so";
     DROPPED_DEFERRALS = Counter "shardkeeper_dropped_deferrals_total" in Count:
@@ -102,6 +104,12 @@ catalogue! {
         "leases left to expire because a shutdown took too long";
     UNREADABLE_LEASES = Counter "shardkeeper_unreadable_leases_total" in Count:
         "rows of the lease table that could not be read";
+    BLOCKED_SHARDS = Counter "shardkeeper_blocked_shards_total" in Count:
+        "leases given up because user code blocked the shard's thread";
+    LEFT_OVER_LEASES = Gauge "shardkeeper_left_over_leases" in Count:
+        "leases that nobody takes and this worker must not, because it owns as many as it may";
+    STOPPED_GROUPS = Counter "shardkeeper_stopped_groups_total" in Count:
+        "times that this worker stopped its application because the lease table was set back in time";
     DEMOTED_WORKERS = Counter "shardkeeper_demoted_workers_total" in Count:
         "times that this worker gave itself up";
     DEAD_WORKERS = Counter "shardkeeper_dead_workers_total" in Count:

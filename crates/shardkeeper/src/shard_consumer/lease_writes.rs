@@ -71,6 +71,7 @@ impl ShardConsumer {
     pub(super) fn stop(&mut self, why: &str) {
         self.departure = Departure::Stopped {
             why: why.to_owned(),
+            at: self.world.reading.source.service_time(),
         };
         if self.life.stage() == Stage::Processing {
             self.happened(Happened::Failed);
@@ -88,6 +89,7 @@ impl ShardConsumer {
             }
             (Leave::Stopped, _) => Departure::Stopped {
                 why: "the shard was stopped".into(),
+                at: self.world.reading.source.service_time(),
             },
         };
         let writer = self.world.writer.clone();
@@ -113,7 +115,7 @@ impl ShardConsumer {
             }
             Written::Departed(departure) => {
                 match &departure {
-                    Departure::Stopped { why } => self.emit(&Event::ShardStopped {
+                    Departure::Stopped { why, .. } => self.emit(&Event::ShardStopped {
                         shard,
                         why: why.clone(),
                     }),

@@ -6,14 +6,15 @@ use std::time::Duration;
 use shardkeeper_core::consumer::{Event as Happened, Stage};
 use shardkeeper_core::event::Event;
 
-use super::ShardConsumer;
+use super::{Order, ShardConsumer};
 use crate::processor::{Boxed, Outcome, Processed, Progress, Remedy};
 use crate::user_call::{UserCall, UserDone};
 
 impl ShardConsumer {
     /// The last look before user code: nothing is called by a worker that no longer believes in itself (S11).
     pub(super) fn may_call(&mut self) -> bool {
-        let holds = self.world.standing.holds();
+        // An order that came while user code blocked this task has not been obeyed yet.
+        let holds = self.world.standing.holds() && *self.orders.borrow() != Order::Lost;
         if !holds {
             self.happened(Happened::LeaseLost);
         }

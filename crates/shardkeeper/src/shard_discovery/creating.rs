@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 
 use shardkeeper_core::checkpoint::Checkpoint;
 use shardkeeper_core::event::{DataLoss, Event, LossCause};
@@ -102,16 +103,24 @@ impl ShardDiscovery {
                 shard.parent.as_ref().map_or("", |parent| parent.as_str())
             ),
             by: self.me.clone(),
+            at: self.listing.source.service_time(),
         });
         let lease = NewLease {
             stream: stream.clone(),
             shard: shard.id.clone(),
             parent: shard.parent.clone(),
             checkpoint: self.first_checkpoint(group),
-            epoch: group.epoch_floor.saturating_add(1),
+            epoch: self.first_epoch(group),
             stopped,
         };
         Some(Birth { lease, loss })
+    }
+
+    /// Above the floor, and above every epoch that this worker has seen: a row that was deleted by hand did not
+    /// raise the floor.
+    fn first_epoch(&self, group: &GroupRow) -> u64 {
+        let highest = self.highest_epoch.load(Ordering::Acquire);
+        group.epoch_floor.max(highest).saturating_add(1)
     }
 
     fn decide(&self, loss: &DataLoss) -> Option<Decision> {

@@ -1,0 +1,114 @@
+//! A lease table that is set back in time: nobody goes on, and everybody says why.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use shardkeeper::{ErrorKind, Event, WorkerHandle};
+use shardkeeper_tests::{APPLICATION, World};
+
+use super::{SOON, delivered, done, ours, shards};
+
+/// Puts these rows back as they were, whatever is there now.
+fn restore(world: &World, rows: &[Value]) {
+    for row in rows {
+        let put = json!({ "TableName": APPLICATION, "Item": row });
+        world.emulator.request("PutItem", &put).unwrap();
+    }
+}
+
+fn leases(rows: Vec<Value>) -> Vec<Value> {
+    let is_lease = |row: &Value| row["entityType"]["S"] == "LEASE";
+    rows.into_iter().filter(is_lease).collect()
+}
+
+/// Two workers that have exchanged leases, and the table as it was before.
+async fn later(seed: u64) -> (World, [WorkerHandle; 2], Vec<Value>) {
+    let world = World::with(seed, shards(4)).await;
+    let first = world.start_with("a", done).await;
+    world.write(20, 1).await;
+    delivered(&world, SOON, 20).await;
+    world.pass(Duration::from_secs(5)).await;
+    let before = world.lease_rows();
+    let second = world.start_with("b", done).await;
+    world
+        .until(SOON * 2, "shared", |_| ours(&second) == 2)
+        .await;
+    world.write(20, 2).await;
+    delivered(&world, SOON, 40).await;
+    (world, [first, second], before)
+}
+
+async fn everybody_ends(world: &World, fleet: [WorkerHandle; 2]) {
+    for worker in fleet {
+        let ended = worker.join().await.unwrap_err();
+        assert_eq!(ended.kind(), ErrorKind::Invalid);
+        assert!(ended.to_string().contains("--resume"), "{ended}");
+    }
+    let told = |event: &Event| matches!(event, Event::GroupStopped { .. });
+    assert!(world.events.count(told) >= 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn hole_18_an_epoch_that_falls_stops_the_group() {
+    let (world, fleet, before) = later(51).await;
+    restore(&world, &leases(before));
+    everybody_ends(&world, fleet).await;
+    let worker = world.worker("c").build().await.unwrap();
+    let refused = worker.spawn(world.ledger.processors(done)).join().await;
+    assert!(refused.unwrap_err().to_string().contains("fencing tokens"));
+    let calls = world.ledger.dispatches().len();
+    world.write(20, 3).await;
+    world.pass(SOON * 3).await;
+    assert_eq!(world.ledger.dispatches().len(), calls, "nobody goes on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn hole_18_a_whole_table_that_was_restored_stops_the_group() {
+    let (world, fleet, before) = later(52).await;
+    restore(&world, &before);
+    everybody_ends(&world, fleet).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn hole_18_a_row_deleted_by_hand_begins_above_every_token_that_was_used() {
+    let world = World::with(53, shards(1)).await;
+    let first = world.start_with("a", done).await;
+    world.write(5, 1).await;
+    delivered(&world, SOON, 5).await;
+    first.abort();
+    let second = world.start_with("b", done).await;
+    world
+        .until(SOON, "taken over", |_| ours(&second) == 1)
+        .await;
+    let key = leases(world.lease_rows())[0]["leaseKey"]["S"].clone();
+    let used = world
+        .ledger
+        .dispatches()
+        .iter()
+        .map(|call| call.epoch)
+        .max();
+    world.write(5, 2).await;
+    delivered(&world, SOON, 10).await;
+    let used = used.max(
+        world
+            .ledger
+            .dispatches()
+            .iter()
+            .map(|call| call.epoch)
+            .max(),
+    );
+    world.delete_row(key.as_str().unwrap()).await;
+    world.pass(Duration::from_secs(240)).await;
+    let calls = world.ledger.dispatches().len();
+    world.write(5, 3).await;
+    delivered(&world, SOON, 15).await;
+    let fresh = &world.ledger.dispatches()[calls..];
+    assert!(fresh.iter().all(|call| Some(call.epoch) > used), "{used:?}");
+    assert_eq!(
+        world
+            .events
+            .count(|event| matches!(event, Event::GroupStopped { .. })),
+        0
+    );
+    second.shutdown().await.unwrap();
+}
