@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shardkeeper::{ErrorKind, Event};
+use shardkeeper::{ErrorKind, Event, Settings};
 use shardkeeper_tests::{APPLICATION, TABLE, World};
 
 use super::{SOON, TAKE_OVER, delivered, done, ours, shards};
@@ -228,4 +228,26 @@ async fn l9_the_rows_of_workers_that_are_gone_do_not_pile_up() {
         .count();
     assert_eq!(workers, 1, "of eleven workers one lives");
     worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn l9_an_idle_fleet_reads_its_whole_table_once_in_a_sweep_interval_and_worker() {
+    let world = World::with(38, shards(6)).await;
+    let mut settings = Settings::default();
+    settings.idle_poll_max = Duration::from_secs(30);
+    let mut fleet = Vec::new();
+    for name in ["a", "b", "c"] {
+        let worker = world.worker(name).settings(settings.clone());
+        fleet.push(world.spawn(worker, done).await);
+    }
+    world.pass(Duration::from_secs(120)).await;
+    let sweeps = |world: &World| world.emulator.calls().get("Scan").copied().unwrap_or(0);
+    let before = sweeps(&world);
+    world.pass(Duration::from_secs(1800)).await;
+    let took = sweeps(&world) - before;
+    // Ten in half an hour for each worker, and as many for discovery.
+    assert!(took <= 10 * (3 + 1) + 4, "{took} sweeps in half an hour");
+    for worker in fleet {
+        worker.shutdown().await.unwrap();
+    }
 }

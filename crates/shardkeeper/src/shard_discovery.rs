@@ -3,6 +3,7 @@
 //! Children of a shard that ends do not wait for this: its owner finds them. Discovery makes the first leases,
 //! finds what was listed late, follows a table to its next stream, and forgets what is over.
 
+mod book;
 mod creating;
 
 use std::collections::BTreeMap;
@@ -15,10 +16,11 @@ use shardkeeper_core::ids::{ShardId, StreamArn, WorkerId};
 use shardkeeper_core::lease::Lease;
 use shardkeeper_core::lineage::{self, Leases, Shard};
 use shardkeeper_core::membership::{GroupRow, group_key};
-use shardkeeper_core::ports::{Answer, LeaseStore, PortError};
-use shardkeeper_core::row::Write;
+use shardkeeper_core::ports::{Answer, LeaseStore, PortError, StreamStatus};
+use shardkeeper_core::row::{RowKey, Write};
 use tokio::sync::{Notify, watch};
 
+use self::book::{Book, READ_AT_ONCE};
 use crate::listing::{Listed, Listing};
 use crate::processor::OnDataLoss;
 use crate::settings::Settings;
@@ -96,11 +98,11 @@ pub(crate) struct ShardDiscovery {
 impl ShardDiscovery {
     /// Lists again and again. Ends when the worker does: drop it.
     pub(crate) async fn run(mut self) {
-        let mut current: Option<StreamArn> = None;
+        let mut book = Book::default();
         loop {
             let term = *self.term.borrow_and_update();
             if let Some(term) = term
-                && let Err(error) = self.round(term, &mut current).await
+                && let Err(error) = self.round(term, &mut book).await
             {
                 self.listing.told(&error);
             }
@@ -110,35 +112,48 @@ impl ShardDiscovery {
             let wait = interval / 2 + env.up_to(interval / 2);
             tokio::select! {
                 biased;
-                changed = self.term.changed() => if changed.is_err() { return },
+                changed = self.term.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    book.distrust();
+                }
                 () = self.nudge.notified(), if term.is_some() => env.sleep(self.settings.beat_interval).await,
                 () = env.sleep(wait) => {}
             }
         }
     }
 
-    async fn round(&self, term: u64, current: &mut Option<StreamArn>) -> Result<(), PortError> {
-        let (group, all) = self.rows().await?;
-        let Some(group) = group.filter(|group| group.term == term) else {
+    async fn round(&self, term: u64, book: &mut Book) -> Result<(), PortError> {
+        let Some(group) = self.group().await?.filter(|group| group.term == term) else {
             return Ok(());
         };
-        let stream = self.stream(&all).await?;
-        if current.is_none() && !all.is_empty() {
+        let now = self.listing.env.now();
+        if !book.is_fresh(now, self.settings.sweep_interval) {
+            self.read_everything(book).await?;
+        }
+        let stream = self.stream(book).await?;
+        if book.stream.is_none() && !book.is_empty() {
             self.tell_that_checkpoints_count();
         }
-        if current.as_ref() != Some(&stream) {
+        if book.stream.as_ref() != Some(&stream) {
             self.listing.observers.emit(&Event::StreamChanged {
                 stream: stream.clone(),
             });
-            *current = Some(stream.clone());
+            book.stream = Some(stream.clone());
         }
-        let (listed, leases) = self.survey(&stream).await?;
-        let created = self.create(&group, &stream, &listed, &leases).await?;
+        let listed = self.survey(&stream, book).await?;
+        let leases = book.of(&stream);
+        let created = self.create(&group, &stream, &listed, leases).await?;
         let forgotten = if listed.complete {
-            self.forget(&group, &listed.shards, &leases).await?
+            self.forget(&group, &listed.shards, book).await?
         } else {
             0
         };
+        if listed.status != StreamStatus::Enabled {
+            // Its leases finish without being listed again; the next stream waits for that.
+            book.distrust();
+        }
         let listed = listed.shards.len();
         self.listing.observers.emit(&Event::ShardsListed {
             listed,
@@ -148,51 +163,59 @@ impl ShardDiscovery {
         Ok(())
     }
 
-    /// The shards and their leases. A parent that one listing does not show may be in the next, and its
-    /// child must not overtake it: it is gone when two complete listings do not show it (design rule 12).
-    async fn survey(&self, stream: &StreamArn) -> Result<(Listed, Leases), PortError> {
+    /// The shards, with their leases in the book. A parent that one listing does not show may be in the next, and
+    /// its child must not overtake it: it is gone when two complete listings do not show it (design rule 12).
+    async fn survey(&self, stream: &StreamArn, book: &mut Book) -> Result<Listed, PortError> {
         let mut listed = self.listing.complete(stream).await?;
         // Read after the listing: what ended meanwhile has brought its children.
-        let mut leases = of_stream(self.rows().await?.1, stream);
-        let found = lineage::uncovered(&listed.shards, &leases);
+        self.catch_up(stream, &listed.shards, book).await?;
+        let found = lineage::uncovered(&listed.shards, book.of(stream));
         if found.iter().any(|found| found.orphan) {
             self.listing.env.sleep(self.settings.beat_interval).await;
             let again = self.listing.complete(stream).await?;
             listed.complete &= again.complete;
             listed.shards.extend(again.shards);
-            leases = of_stream(self.rows().await?.1, stream);
+            self.catch_up(stream, &listed.shards, book).await?;
         }
-        Ok((listed, leases))
+        Ok(listed)
     }
 
-    async fn rows(&self) -> Result<(Option<GroupRow>, Vec<Lease>), PortError> {
+    async fn group(&self) -> Result<Option<GroupRow>, PortError> {
+        let rows = self.store.read(&[group_key()]).await?;
+        Ok(rows.values().next().and_then(GroupRow::parse))
+    }
+
+    async fn read_everything(&self, book: &mut Book) -> Result<(), PortError> {
+        let sent = self.listing.env.now();
         let rows = self.store.sweep().await?;
-        let group = rows
-            .iter()
-            .find(|row| row.key == group_key())
-            .and_then(GroupRow::parse);
-        Ok((
-            group,
-            rows.iter()
-                .filter_map(|row| Lease::parse(row).ok())
-                .collect(),
-        ))
+        book.replace(&rows, sent);
+        Ok(())
+    }
+
+    /// Reads what a listing shows and the book does not.
+    async fn catch_up(
+        &self,
+        stream: &StreamArn,
+        listed: &BTreeMap<ShardId, Shard>,
+        book: &mut Book,
+    ) -> Result<(), PortError> {
+        let unknown: Vec<RowKey> = book.unknown(stream, listed).into_iter().collect();
+        if unknown.len() > READ_AT_ONCE {
+            return self.read_everything(book).await;
+        }
+        if !unknown.is_empty() {
+            let rows = self.store.read(&unknown).await?;
+            book.add(rows.values());
+        }
+        Ok(())
     }
 
     /// The stream to list: an older one of the table is drained before the next is begun.
-    async fn stream(&self, leases: &[Lease]) -> Result<StreamArn, PortError> {
-        let table = match &self.choice {
-            StreamChoice::Pinned(stream) => return Ok(stream.clone()),
-            StreamChoice::Of { table } => table,
-        };
-        let older = leases
-            .iter()
-            .filter(|lease| lease.is_active())
-            .map(|lease| &lease.stream)
-            .min();
-        match older {
-            Some(older) => Ok(older.clone()),
-            None => self.listing.source.latest_stream(table).await,
+    async fn stream(&self, book: &Book) -> Result<StreamArn, PortError> {
+        match (&self.choice, book.undrained()) {
+            (StreamChoice::Pinned(stream), _) => Ok(stream.clone()),
+            (StreamChoice::Of { .. }, Some(older)) => Ok(older.clone()),
+            (StreamChoice::Of { table }, None) => self.listing.source.latest_stream(table).await,
         }
     }
 
@@ -200,17 +223,22 @@ impl ShardDiscovery {
         &self,
         group: &GroupRow,
         listed: &BTreeMap<ShardId, Shard>,
-        leases: &Leases,
+        book: &mut Book,
     ) -> Result<usize, PortError> {
+        let leases = book.stream.as_ref().map(|stream| book.of(stream));
+        let over = leases.map(|leases| lineage::forgettable(listed, leases));
+        let over: Vec<Lease> = over.unwrap_or_default().into_iter().cloned().collect();
         let mut forgotten = 0;
         // Rises from lease to lease: the floor must never fall.
         let mut group = group.clone();
-        for lease in lineage::forgettable(listed, leases) {
+        for lease in &over {
             group.epoch_floor = group.epoch_floor.max(lease.epoch);
             let writes = [group.raise_floor(&self.me, lease.epoch), lease.forget()];
             if !self.write(&writes).await? {
+                book.distrust();
                 break;
             }
+            book.forget(lease);
             forgotten += 1;
         }
         Ok(forgotten)
