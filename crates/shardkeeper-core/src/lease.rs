@@ -339,6 +339,11 @@ impl Held {
         self.epoch
     }
 
+    /// The row's version after the latest write of ours that we know of.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
     /// *Checkpoint*: stores how far the shard has been processed.
     pub fn checkpoint(&self, checkpoint: &Checkpoint, write_id: &str) -> Write {
         let mut effects = stamp(write_id);

@@ -2,7 +2,7 @@
 //!
 //! Here live the names of things ([`ids`]), what is read ([`record`], [`page`]), how far it was read
 //! ([`checkpoint`]), who may read it ([`lease`], [`membership`], written down as [`row`]s), and every
-//! decision about them: [`lineage`], [`balance`], [`consumer`], [`hand`],
+//! decision about them: [`lineage`], [`balance`], [`custody`], [`consumer`], [`hand`],
 //! [`acks`], [`pacing`]. [`event`] is the vocabulary in
 //! which the runtime tells what happened.
 //!
@@ -13,6 +13,7 @@ pub mod acks;
 pub mod balance;
 pub mod checkpoint;
 pub mod consumer;
+pub mod custody;
 pub mod event;
 pub mod hand;
 pub mod ids;

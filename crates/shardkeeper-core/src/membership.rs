@@ -322,6 +322,13 @@ impl GroupRow {
             || self.changes < earlier.changes
     }
 
+    /// True when nobody is the discoverer, or the one who was is over, about to go, or no member.
+    pub fn is_leaderless(&self, fate: impl Fn(&WorkerId) -> Fate) -> bool {
+        self.discoverer.as_ref().is_none_or(|id| {
+            fate(id).is_over() || fate(id) == Fate::Leaving || !self.members.contains(id)
+        })
+    }
+
     /// The discoverer's writes hold only while its term lasts (hole 17).
     pub fn in_term(me: &WorkerId, term: u64) -> Vec<Condition> {
         vec![
@@ -441,6 +448,11 @@ impl Watch {
         self.seen.get(id)?.beat_id.as_deref()
     }
 
+    /// Since when, on this worker's clock, the incarnation has shown the same beat.
+    pub fn first_seen(&self, id: &WorkerId) -> Option<Duration> {
+        self.seen.get(id).map(|seen| seen.first_seen)
+    }
+
     /// How many leases the incarnation said it owns.
     pub fn leases(&self, id: &WorkerId) -> u64 {
         self.seen.get(id).map_or(0, |seen| seen.leases)
@@ -449,6 +461,29 @@ impl Watch {
     /// Forgets those that are neither members nor owners, so that the memory stays bounded.
     pub fn keep_only(&mut self, known: &BTreeSet<WorkerId>) {
         self.seen.retain(|id, _| known.contains(id));
+    }
+}
+
+/// Whose beat is in a worker's own row, after its beat was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BeatFound {
+    /// The latest one that it knows of: the refusal was about an older row.
+    Known,
+    /// An earlier one whose answer was lost: go on from there.
+    Unresolved,
+    /// Somebody else's: it was found dead, or it was cloned.
+    Foreign,
+    /// The row is gone.
+    Gone,
+}
+
+/// Compares what a consistent read shows with the beats that the worker sent.
+pub fn beat_found(row: Option<&WorkerRow>, acknowledged: &str, unresolved: &[String]) -> BeatFound {
+    match row {
+        None => BeatFound::Gone,
+        Some(row) if unresolved.contains(&row.beat_id) => BeatFound::Unresolved,
+        Some(row) if row.beat_id == acknowledged => BeatFound::Known,
+        Some(_) => BeatFound::Foreign,
     }
 }
 

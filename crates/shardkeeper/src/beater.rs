@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use shardkeeper_core::event::Event;
 use shardkeeper_core::ids::WorkerId;
-use shardkeeper_core::membership::{WorkerRow, WorkerState, worker_key};
+use shardkeeper_core::membership::{BeatFound, WorkerRow, WorkerState, beat_found, worker_key};
 use shardkeeper_core::ports::{Answer, FailureKind, LeaseStore};
 
 use crate::env::Env;
@@ -176,14 +176,20 @@ impl Beater {
         let Some(Ok(rows)) = read else {
             return Beat::Unanswered;
         };
-        match rows.values().next().and_then(WorkerRow::parse) {
-            None => Beat::Foreign("the worker's row is gone"),
-            Some(row) if unresolved.contains(&row.beat_id) => Beat::Behind(row.beat_id),
-            Some(row) if row.beat_id == self.acknowledged => Beat::Unanswered,
-            Some(row) if row.beat < self.counted && row.state != WorkerState::Left => Beat::SetBack,
-            Some(_) => Beat::Foreign(
+        let row = rows.values().next().and_then(WorkerRow::parse);
+        match beat_found(row.as_ref(), &self.acknowledged, unresolved) {
+            BeatFound::Gone => Beat::Foreign("the worker's row is gone"),
+            BeatFound::Unresolved => row.map_or(Beat::Unanswered, |row| Beat::Behind(row.beat_id)),
+            BeatFound::Known => Beat::Unanswered,
+            BeatFound::Foreign if row.is_some_and(|row| self.was_set_back(&row)) => Beat::SetBack,
+            BeatFound::Foreign => Beat::Foreign(
                 "somebody else wrote the worker's beat: it was found dead, or it was cloned",
             ),
         }
+    }
+
+    /// The row is ours as it was some beats ago: only a restore does that.
+    fn was_set_back(&self, row: &WorkerRow) -> bool {
+        row.beat < self.counted && row.state != WorkerState::Left
     }
 }

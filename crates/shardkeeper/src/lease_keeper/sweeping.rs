@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use shardkeeper_core::custody::{Moments, asker, is_lost, is_to_adopt};
 use shardkeeper_core::event::{Acquired, Event};
 use shardkeeper_core::ids::WorkerId;
 use shardkeeper_core::lease::{Departure, LEASE_ENTITY, Lease, Sighting, column};
 use shardkeeper_core::membership::{Fate, ReadAt, WorkerRow, WorkerState};
 use shardkeeper_core::ports::PortError;
-use shardkeeper_core::row::Row;
+use shardkeeper_core::row::{Row, RowKey};
 
 use super::{Answered, LeaseKeeper, Reading};
 use crate::shard_consumer::Order;
@@ -183,14 +184,10 @@ impl LeaseKeeper {
     /// Hands over what living workers asked for.
     pub(super) fn serve_requests(&self) {
         for (key, running) in &self.running {
-            let next = self
-                .sightings
-                .get(key)
-                .and_then(|seen| seen.lease.next_owner.clone());
-            if let Some(next) =
-                next.filter(|next| self.watch.fate(next) == Fate::Alive && *next != self.me)
-            {
-                let order = Order::Leave(Departure::To(next));
+            let seen = self.sightings.get(key);
+            let fate = |id: &WorkerId| self.watch.fate(id);
+            if let Some(next) = seen.and_then(|seen| asker(&seen.lease, &self.me, fate)) {
+                let order = Order::Leave(Departure::To(next.clone()));
                 running.orders.send_if_modified(|now| {
                     let fresh = *now == Order::Stay;
                     if fresh {
@@ -205,11 +202,8 @@ impl LeaseKeeper {
     /// Rows that name somebody else, or are gone, though we hold them: an idle shard would not notice.
     pub(super) fn notice_losses(&self, sent: Duration) {
         for (key, running) in &self.running {
-            let seen = self.sightings.get(key);
-            let ours = seen.is_some_and(|seen| seen.lease.owner.as_ref() == Some(&self.me));
-            // What we took up after the sweep was sent may not be in it yet.
-            let stale = self.touched.get(key).is_some_and(|at| *at >= sent);
-            if !ours && !stale {
+            let row = self.sightings.get(key).map(|seen| &seen.lease);
+            if is_lost(row, &self.me, self.moments(key, sent)) {
                 running.orders.send_replace(Order::Lost);
             }
         }
@@ -221,14 +215,16 @@ impl LeaseKeeper {
             .sightings
             .iter()
             .filter(|(key, _)| !self.running.contains_key(*key) && !self.blocked.contains_key(*key))
-            .filter(|(key, _)| self.touched.get(*key).is_none_or(|at| *at < sent))
-            .filter(|(_, seen)| {
-                seen.lease.owner.as_ref() == Some(&self.me) && seen.lease.is_active()
-            })
+            .filter(|(key, seen)| is_to_adopt(&seen.lease, &self.me, self.moments(key, sent)))
             .map(|(_, seen)| seen.lease.clone())
             .collect();
         for lease in ours {
             self.start(lease, &Acquired::HandedOver);
         }
+    }
+
+    fn moments(&self, key: &RowKey, sent: Duration) -> Moments {
+        let touched = self.touched.get(key).copied();
+        Moments { touched, sent }
     }
 }

@@ -132,11 +132,7 @@ impl LeaseKeeper {
                     .send_if_modified(|now| std::mem::replace(now, term) != term);
                 return Ok(());
             }
-            Some(id) => {
-                self.watch.fate(id).is_over()
-                    || self.watch.fate(id) == Fate::Leaving
-                    || !group.members.contains(id)
-            }
+            Some(_) => group.is_leaderless(|id| self.watch.fate(id)),
         };
         self.term.send_if_modified(|now| now.take().is_some());
         if vacant && let Answer::Applied(rows) = self.store.write(&[group.lead(&self.me)]).await? {
