@@ -34,6 +34,30 @@ async fn g6_leaving_hands_over_the_checkpoint_goes_along_and_nothing_comes_twice
 }
 
 #[tokio::test(start_paused = true)]
+async fn g6_a_worker_that_leaves_as_its_successor_joins_hands_everything_to_it() {
+    for moment in [0, 300, 900, 1_700] {
+        let world = World::with(240, shards(4)).await;
+        let first = world.start_with("a", done).await;
+        world.until(SOON, "owned", |_| ours(&first) == 4).await;
+        world.pass(Duration::from_secs(10)).await;
+        let second = world.start_with("b", done).await;
+        let joined = |_: &World| second.status().worker.is_some();
+        world.until(SOON, "joined", joined).await;
+        world.pass(Duration::from_millis(moment)).await;
+        first.shutdown().await.unwrap();
+        let successor = second.status().worker.unwrap().to_string();
+        assert_eq!(
+            lease_owners(&world),
+            vec![Some(successor); 4],
+            "{moment} ms"
+        );
+        world.write(20, 1).await;
+        delivered(&world, Duration::from_millis(1_500), 20).await;
+        second.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn g6_the_last_worker_leaves_its_leases_free_and_the_next_start_resumes_at_once() {
     let world = World::with(211, shards(4)).await;
     let first = world.start_with("a", done).await;

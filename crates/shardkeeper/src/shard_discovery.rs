@@ -105,6 +105,8 @@ impl ShardDiscovery {
                 && let Err(error) = self.round(term, &mut book).await
             {
                 self.listing.told(&error);
+                // A stream that is gone is not listed again; what became of its leases is only in the table.
+                book.distrust();
             }
             let env = self.listing.env.clone();
             // Spread, so that many applications do not list in step.

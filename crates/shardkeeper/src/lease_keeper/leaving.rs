@@ -6,8 +6,13 @@ use std::time::Duration;
 use shardkeeper_core::event::Event;
 use shardkeeper_core::ids::WorkerId;
 use shardkeeper_core::lease::{Departure, Lease};
-use shardkeeper_core::membership::{Fate, GroupRow, WorkerState};
+use shardkeeper_core::membership::{
+    Fate, GroupRow, ReadAt, WorkerRow, WorkerState, group_key, worker_key,
+};
+use shardkeeper_core::ports::PortError;
+use shardkeeper_core::row::RowKey;
 
+use super::watching::READ_AT_ONCE;
 use super::{Ended, LeaseKeeper};
 use crate::env::Env;
 use crate::retry::Retry;
@@ -88,7 +93,31 @@ impl LeaseKeeper {
         Ended::Left
     }
 
+    /// Who is there to take over? The latest look may be a watch interval old, and a deploy starts the next worker
+    /// moments before it ends this one.
+    async fn look_around(&mut self) -> Result<(), PortError> {
+        let group = self.store.read(&[group_key()]).await?;
+        let Some(group) = group.values().next().and_then(GroupRow::parse) else {
+            return Ok(());
+        };
+        let keys: Vec<RowKey> = group.members.iter().map(worker_key).collect();
+        for keys in keys.chunks(READ_AT_ONCE) {
+            let sent = self.world.env.now();
+            let rows = self.store.read(keys).await?;
+            let received = self.world.env.now();
+            for worker in rows.values().filter_map(WorkerRow::parse) {
+                self.observe(&worker.id, Some(&worker), ReadAt { sent, received });
+            }
+        }
+        self.group = Some(group);
+        Ok(())
+    }
+
     pub(super) async fn hand_everything_over(&mut self) {
+        let (env, bound) = (self.world.env.clone(), self.world.settings.beat_timeout());
+        if let Some(Err(error)) = env.within(bound, self.look_around()).await {
+            self.told(&error);
+        }
         let mut targets = Targets::new(self);
         for running in self.running.values() {
             running.orders.send_replace(Order::Leave(targets.next()));

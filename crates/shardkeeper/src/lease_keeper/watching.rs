@@ -16,7 +16,7 @@ use super::{Answered, LeaseKeeper, Reading};
 /// Workers that are buried in one round.
 const BURIALS_AT_ONCE: usize = 10;
 /// Rows that one read may name.
-const READ_AT_ONCE: usize = 100;
+pub(super) const READ_AT_ONCE: usize = 100;
 
 /// The answer to a look.
 pub(super) struct Looked {
