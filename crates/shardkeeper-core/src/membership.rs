@@ -299,7 +299,10 @@ impl GroupRow {
     pub fn stop(&self, stop: &Stop, highest_epoch: u64) -> Write {
         let floor = self.epoch_floor.max(highest_epoch);
         let mut effects = stop.effects();
-        effects.push(Effect::Set(EPOCH_FLOOR.into(), floor.into()));
+        // A floor of 0 is an absent column, as the next stop expects it.
+        if floor > 0 {
+            effects.push(Effect::Set(EPOCH_FLOOR.into(), floor.into()));
+        }
         let before = match self.epoch_floor {
             0 => Condition::Missing(EPOCH_FLOOR.into()),
             floor => Condition::Equals(EPOCH_FLOOR.into(), floor.into()),
@@ -512,6 +515,9 @@ pub fn neighbours(members: &BTreeSet<WorkerId>, me: &WorkerId, all: bool) -> Vec
     };
     others().take(most).cloned().collect()
 }
+
+#[cfg(test)]
+mod properties;
 
 #[cfg(test)]
 mod tests {
