@@ -283,20 +283,39 @@ impl Record {
 /// The longest part of a deserialiser's message that is kept, in characters.
 const MAX_WHY: usize = 120;
 
+/// How serde begins the messages that end with what was expected, in the words of the type alone.
+const ENDS_WITH_EXPECTED: [&str; 5] = [
+    "invalid type: ",
+    "invalid value: ",
+    "invalid length ",
+    "unknown variant `",
+    UNKNOWN_FIELD,
+];
+const UNKNOWN_FIELD: &str = "unknown field `";
+
 /// Deserialisers quote the offending value, and the names of unknown attributes may be data as well; both
 /// are item data and may be worded like anything. What is kept names only the type's own fields: a message
-/// that begins with a missing one, or what stands behind the last thing expected.
+/// that begins with a missing one, or what stands behind the last thing expected, where serde itself worded
+/// the message. Anybody else's may end with the value.
 fn without_values(message: &str) -> String {
     let short = |text: &str| text.chars().take(MAX_WHY).collect::<String>();
     if message.starts_with("missing field `") {
         return short(message);
     }
-    let unknown = if message.starts_with("unknown field `") {
+    let is_serdes = ENDS_WITH_EXPECTED
+        .iter()
+        .any(|beginning| message.starts_with(beginning));
+    let expects_nothing = message.ends_with("`, there are no variants")
+        || message.ends_with("`, there are no fields");
+    let expected = message
+        .rsplit_once(", expected ")
+        .filter(|_| is_serdes && !expects_nothing);
+    let unknown = if message.starts_with(UNKNOWN_FIELD) {
         "an attribute that the type does not know, "
     } else {
         ""
     };
-    match message.rsplit_once(", expected ") {
+    match expected {
         Some((_, expected)) => format!("{unknown}expected {}", short(expected)),
         None => "a value has another type than the field".into(),
     }
