@@ -75,6 +75,9 @@ impl Acks {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::ids::ShardId;

@@ -179,6 +179,9 @@ fn score(worker: &WorkerId, key: &RowKey) -> u64 {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::checkpoint::Checkpoint;

@@ -307,6 +307,8 @@ impl Consumer {
 
 #[cfg(test)]
 mod tests {
+    mod properties;
+
     use super::*;
     use crate::ids::SequenceNumber;
 

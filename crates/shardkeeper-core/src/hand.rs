@@ -120,6 +120,9 @@ impl Hand {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::ids::ShardId;

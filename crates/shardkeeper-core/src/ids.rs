@@ -309,6 +309,9 @@ impl fmt::Debug for WorkerId {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

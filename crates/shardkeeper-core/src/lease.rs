@@ -520,6 +520,9 @@ fn no_owner() -> Vec<Effect> {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

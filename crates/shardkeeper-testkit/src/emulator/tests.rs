@@ -7,6 +7,7 @@ mod images;
 mod lifecycle;
 mod reading;
 mod refusals;
+mod requests;
 mod resharding;
 mod server;
 mod tables;
