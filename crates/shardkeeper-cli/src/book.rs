@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
+use shardkeeper::core::kcl;
 use shardkeeper::core::lease::{LEASE_ENTITY, Lease, UnreadableLease, column};
 use shardkeeper::core::membership::{GroupRow, WorkerRow, WorkerState, group_key};
 use shardkeeper::core::ports::LeaseStore;
@@ -56,7 +57,13 @@ impl Book {
                 book.group = GroupRow::parse(row);
             } else if let Some(worker) = WorkerRow::parse(row) {
                 book.workers.insert(worker.id.clone(), worker);
-            } else if row.text(column::ENTITY).is_none_or(|e| e == LEASE_ENTITY) {
+            } else if kcl::is_lease(row) {
+                let why = "KCL wrote it; a worker adopts it once every KCL worker is stopped";
+                book.unreadable.push(UnreadableLease {
+                    key: row.key.clone(),
+                    why: why.to_owned(),
+                });
+            } else if row.text(column::ENTITY) == Some(LEASE_ENTITY) {
                 match Lease::parse(row) {
                     Ok(lease) => book.leases.push(lease),
                     Err(why) => book.unreadable.push(why),

@@ -66,7 +66,11 @@ async fn clear(store: &dyn LeaseStore, lease: &Lease) -> Result<(), Failure> {
     };
     let conditions = vec![
         Condition::RowExists,
-        Condition::Missing(column::OWNER.into()),
+        // A KCL worker may have put its name there again; workers see that it does not live.
+        match &lease.owner {
+            Some(owner) => Condition::Equals(column::OWNER.into(), owner.as_str().into()),
+            None => Condition::Missing(column::OWNER.into()),
+        },
         Condition::Equals(column::EPOCH.into(), lease.epoch.into()),
         Condition::Equals(column::STOPPED_WHY.into(), why.as_str().into()),
     ];

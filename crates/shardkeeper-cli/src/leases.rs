@@ -1,5 +1,6 @@
 //! `shardkeeper leases`: who reads what, and how far.
 
+mod give_back;
 mod resume;
 
 use std::fmt::Write as _;
@@ -28,6 +29,8 @@ pub(crate) struct Arguments {
     /// every fencing token that was ever used. Stop all workers first.
     #[arg(long)]
     resume: bool,
+    #[command(flatten)]
+    giving_back: give_back::Options,
     /// One JSON object with everything.
     #[arg(long)]
     json: bool,
@@ -35,6 +38,9 @@ pub(crate) struct Arguments {
 
 /// Reads and shows.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    if arguments.giving_back.give_back {
+        return give_back::run(&arguments.table, &arguments.giving_back).await;
+    }
     let (door, mut book) = arguments.table.read().await?;
     if arguments.resume {
         book = resume::resume(&door, &arguments.table.table, book).await?;

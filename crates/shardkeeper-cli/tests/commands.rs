@@ -207,6 +207,46 @@ async fn a_stopped_shard_is_seen_explained_and_set_going_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_table_is_given_back_to_kcl_when_nobody_lives_and_not_before_it_is_asked_for() {
+    let scene = Scene::new().await;
+    let (well, seen) = (Arc::new(AtomicBool::new(false)), Arc::default());
+    let worker = scene.work(&well, &seen).await;
+    scene.put("1");
+    let leases = ["leases", "--table", APPLICATION];
+    let acknowledged = |said: &Value| said["leases"][0]["checkpoint"] != "TRIM_HORIZON";
+    let answer = scene.until(&leases, acknowledged).await;
+    let shard = answer["leases"][0]["shard"].as_str().unwrap();
+    let back = ["leases", "--table", APPLICATION, "--give-back"];
+    let yes = [&back[..], &["--yes"]].concat();
+    let refused = scene.run(&yes).await;
+    assert!(text(&refused.stderr).contains("is alive"), "{refused:?}");
+    worker.shutdown().await.unwrap();
+
+    let scan = || {
+        let scan = json!({"TableName": APPLICATION});
+        scene.emulator.request("Scan", &scan).unwrap()
+    };
+    let before = scan();
+    let shown = scene.run(&back).await;
+    let said = text(&shown.stdout);
+    assert!(shown.status.success() && said.contains("--yes"), "{said}");
+    assert_eq!(scan(), before, "nothing was changed");
+
+    let given = scene.run(&yes).await;
+    assert!(text(&given.stdout).contains("given back"), "{given:?}");
+    let rows = scan()["Items"].clone();
+    assert_eq!(rows.as_array().unwrap().len(), 1, "{rows}");
+    assert_eq!(rows[0]["leaseKey"]["S"], shard);
+    assert_eq!(
+        rows[0]["checkpoint"]["S"],
+        answer["leases"][0]["checkpoint"]
+    );
+    assert!(rows[0].get("epoch").is_none(), "{rows}");
+    let again = scene.run(&yes).await;
+    assert!(!again.status.success(), "nothing of ours is left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn shards_are_listed_with_their_parents_and_lag_has_an_age() {
     let scene = Scene::new().await;
     let (sick, seen) = (Arc::new(AtomicBool::new(false)), Arc::default());

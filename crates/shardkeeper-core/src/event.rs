@@ -61,6 +61,18 @@ pub enum Event {
         /// Why, and where reading begins instead.
         why: String,
     },
+    /// The lease table has leases of KCL: they are watched before they are adopted.
+    KclLeasesFound {
+        /// How many.
+        leases: usize,
+        /// For how long they must stand still.
+        watched: Duration,
+    },
+    /// Leases of KCL were adopted.
+    KclLeasesAdopted {
+        /// How many this worker adopted; others may have adopted the rest.
+        leases: usize,
+    },
     /// A lease is ours.
     LeaseAcquired {
         /// The shard.

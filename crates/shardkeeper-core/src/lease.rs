@@ -93,6 +93,12 @@ pub fn lease_key(stream: &StreamArn, shard: &ShardId) -> RowKey {
     ))
 }
 
+/// The keys under which a shard may have its lease: ours, and the one that KCL gives it in a table for one stream. An
+/// adopted row keeps its key.
+pub fn lease_keys(stream: &StreamArn, shard: &ShardId) -> [RowKey; 2] {
+    [lease_key(stream, shard), RowKey::new(shard.as_str())]
+}
+
 impl Lease {
     /// Reads a lease row.
     pub fn parse(row: &Row) -> Result<Self, UnreadableLease> {
@@ -268,6 +274,11 @@ impl Stop {
 }
 
 impl NewLease {
+    /// The keys under which the shard may have a lease already.
+    pub fn keys(&self) -> [RowKey; 2] {
+        lease_keys(&self.stream, &self.shard)
+    }
+
     /// *Create*: only where there is no row. `owner` makes it born owned.
     pub fn create(&self, owner: Option<&WorkerId>, write_id: &str) -> Write {
         let mut effects = vec![
@@ -452,9 +463,9 @@ pub struct Sighting {
     pub first_seen: Duration,
 }
 
-const TRIM_HORIZON: &str = "TRIM_HORIZON";
-const AT_TIMESTAMP: &str = "AT_TIMESTAMP";
-const SHARD_END: &str = "SHARD_END";
+pub(crate) const TRIM_HORIZON: &str = "TRIM_HORIZON";
+pub(crate) const AT_TIMESTAMP: &str = "AT_TIMESTAMP";
+pub(crate) const SHARD_END: &str = "SHARD_END";
 
 fn checkpoint_of(row: &Row) -> Result<Checkpoint, String> {
     match row.text(column::CHECKPOINT).ok_or("it has no checkpoint")? {
@@ -470,7 +481,7 @@ fn checkpoint_of(row: &Row) -> Result<Checkpoint, String> {
     }
 }
 
-fn set_checkpoint(checkpoint: &Checkpoint) -> Vec<Effect> {
+pub(crate) fn set_checkpoint(checkpoint: &Checkpoint) -> Vec<Effect> {
     let (text, start_at) = match checkpoint {
         Checkpoint::TrimHorizon => (TRIM_HORIZON.to_owned(), None),
         Checkpoint::At(time) => (AT_TIMESTAMP.to_owned(), Some(time.millis())),
@@ -489,7 +500,7 @@ fn set_checkpoint(checkpoint: &Checkpoint) -> Vec<Effect> {
 }
 
 /// Every write of an owner or taker moves the version and names its attempt.
-fn stamp(write_id: &str) -> Vec<Effect> {
+pub(crate) fn stamp(write_id: &str) -> Vec<Effect> {
     vec![
         Effect::Add(column::VERSION.into(), 1),
         Effect::Set(column::WRITE_ID.into(), write_id.into()),

@@ -3,7 +3,7 @@
 //! Here live the names of things ([`ids`]), what is read ([`record`], [`page`]), how far it was read
 //! ([`checkpoint`]), who may read it ([`lease`], [`membership`], written down as [`row`]s), and every
 //! decision about them: [`lineage`], [`balance`], [`custody`], [`consumer`], [`hand`],
-//! [`acks`], [`pacing`]. [`event`] is the vocabulary in
+//! [`acks`], [`pacing`]. [`kcl`] takes over what KCL left, and gives it back. [`event`] is the vocabulary in
 //! which the runtime tells what happened.
 //!
 //! What may never live here: a clock, dice, a runtime, an SDK, a log line. Now and dice are arguments.
@@ -17,6 +17,7 @@ pub mod custody;
 pub mod event;
 pub mod hand;
 pub mod ids;
+pub mod kcl;
 pub mod lease;
 pub mod lineage;
 pub mod membership;

@@ -123,6 +123,7 @@ pub fn forgettable<'a>(listed: &BTreeMap<ShardId, Shard>, leases: &'a Leases) ->
     };
     let may_go = |lease: &&Lease| {
         lease.is_finished()
+            && lease.stopped.is_none()
             && !listed.contains_key(&lease.shard)
             && !listed.values().any(|shard| {
                 shard.parent.as_ref() == Some(&lease.shard) && !leases.contains_key(&shard.id)

@@ -254,6 +254,24 @@ impl GroupRow {
         Write::update(group_key(), vec![Condition::RowAbsent], effects)
     }
 
+    /// *Found* on leases that KCL left: its streams are listed already, so that shards found later begin at their
+    /// oldest record.
+    pub fn found_on(application: &str, started_at: Option<Timestamp>, stream: &StreamArn) -> Write {
+        let mut write = Self::found(application, started_at);
+        write
+            .effects
+            .push(Effect::Include(LISTED.into(), stream.to_string()));
+        write
+    }
+
+    /// Nobody joined, left or announced anything since this row was read.
+    pub fn unchanged(&self) -> Condition {
+        match self.changes {
+            0 => Condition::Missing(CHANGES.into()),
+            changes => Condition::Equals(CHANGES.into(), changes.into()),
+        }
+    }
+
     /// *Enrol*: a new incarnation is known to the others.
     pub fn enrol(id: &WorkerId) -> Write {
         let effects = vec![

@@ -23,7 +23,7 @@ use crate::processor::{Factory, OnDataLoss};
 use crate::retry::Retry;
 use crate::settings::Settings;
 use crate::shard_consumer::ConsumerWorld;
-use crate::shard_discovery::{ShardDiscovery, StartPosition, StreamChoice};
+use crate::shard_discovery::{ShardDiscovery, StartPosition, Stragglers, StreamChoice};
 use crate::shard_reader::ReaderWorld;
 use crate::standing::Standing;
 use crate::status::StatusBoard;
@@ -156,6 +156,7 @@ impl Parts {
 
     /// Makes sure that the table is marked as this application's.
     async fn found_group(&self) -> Result<(), Joining> {
+        self.adopt_kcl().await?;
         let rows = self
             .store
             .read(&[group_key()])
@@ -179,7 +180,7 @@ impl Parts {
 
     /// Is the table this application's, and the application this stream's? The leases say it before the
     /// group row does: a stream is marked as listed only when a later listing finds it leased.
-    async fn accept(&self, group: &GroupRow) -> Result<(), Joining> {
+    pub(crate) async fn accept(&self, group: &GroupRow) -> Result<(), Joining> {
         let rows = self.store.sweep().await.map_err(Joining::Failed)?;
         let leases = rows.iter().filter_map(|row| Lease::parse(row).ok());
         let refused = refuse(group, &self.application).or_else(|| {
@@ -220,6 +221,7 @@ impl Parts {
             nudge: Arc::clone(&nudge),
             found: Arc::clone(&found),
             highest_epoch: Arc::clone(&highest_epoch),
+            stragglers: Stragglers::default(),
         };
         // Whatever ends this future, a crash included, ends the tasks below it.
         let _over = standing.over().clone().drop_guard();
@@ -303,15 +305,15 @@ impl Parts {
     }
 }
 
-const DAMAGED_GROUP: &str = "the row shardkeeper/group of the lease table is damaged; give it back its columns application and schema";
+pub(crate) const DAMAGED_GROUP: &str = "the row shardkeeper/group of the lease table is damaged; give it back its columns application and schema";
 
 /// Why joining did not work.
-enum Joining {
+pub(crate) enum Joining {
     Refused(String),
     Failed(PortError),
 }
 
-fn unexpected(message: &str) -> PortError {
+pub(crate) fn unexpected(message: &str) -> PortError {
     PortError::new(
         shardkeeper_core::ports::FailureKind::Unavailable,
         "UpdateItem",

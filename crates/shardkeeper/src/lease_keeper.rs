@@ -6,6 +6,7 @@
 
 mod blocked;
 mod claiming;
+mod foreign;
 mod leaving;
 mod restored;
 mod sweeping;

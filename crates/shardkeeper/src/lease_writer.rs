@@ -9,7 +9,7 @@ use std::sync::Arc;
 use shardkeeper_core::checkpoint::Checkpoint;
 use shardkeeper_core::event::Event;
 use shardkeeper_core::ids::ShardId;
-use shardkeeper_core::lease::{Departure, Held, Lease, NewLease, Resolved, lease_key};
+use shardkeeper_core::lease::{Departure, Held, Lease, NewLease, Resolved};
 use shardkeeper_core::membership::WorkerRow;
 use shardkeeper_core::ports::{Answer, LeaseStore, PortError};
 use shardkeeper_core::row::{Row, RowKey, Write};
@@ -29,6 +29,19 @@ pub(crate) struct LeaseWriter {
 /// The lease is no longer ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lost;
+
+/// The rows of those children that have one, and those that have none.
+fn partition_by_row(children: &[NewLease], rows: &[Row]) -> (Vec<RowKey>, Vec<NewLease>) {
+    let (mut existing, mut absent) = (Vec::new(), Vec::new());
+    for child in children {
+        let keys = child.keys();
+        match rows.iter().find(|row| keys.contains(&row.key)) {
+            Some(row) => existing.push(row.key.clone()),
+            None => absent.push(child.clone()),
+        }
+    }
+    (existing, absent)
+}
 
 /// What a round of writing found out.
 enum Round {
@@ -100,29 +113,18 @@ impl LeaseWriter {
     pub(crate) async fn end(
         &self,
         mut held: Held,
-        parent: &Lease,
         children: &[NewLease],
     ) -> Result<Vec<Lease>, Lost> {
         let names: Vec<ShardId> = children.iter().map(|child| child.shard.clone()).collect();
-        let keys: Vec<RowKey> = names
-            .iter()
-            .map(|name| lease_key(&parent.stream, name))
-            .collect();
+        // A child may have a lease under the key that KCL gave it.
+        let keys: Vec<RowKey> = children.iter().flat_map(NewLease::keys).collect();
         let mut attempts = Vec::new();
         let mut retry = Retry::new(&self.env);
         loop {
             let Some(rows) = self.read(&keys, &mut retry).await else {
                 continue;
             };
-            let exists = |key: &RowKey| rows.iter().any(|row| row.key == *key);
-            let (existing, absent): (Vec<_>, Vec<_>) = children
-                .iter()
-                .cloned()
-                .partition(|child| exists(&lease_key(&child.stream, &child.shard)));
-            let existing: Vec<RowKey> = existing
-                .iter()
-                .map(|child| lease_key(&child.stream, &child.shard))
-                .collect();
+            let (existing, absent) = partition_by_row(children, &rows);
             let write_id = self.attempt(&mut attempts);
             let writes = held.end(&absent, &existing, &names, &write_id);
             match self.round(&held, &writes, &attempts).await {

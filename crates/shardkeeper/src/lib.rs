@@ -27,6 +27,7 @@
 //!
 //! What is promised is numbered in docs/SEMANTICS.md; the lease table is described in docs/PROTOCOL.md.
 
+mod adoption;
 mod beater;
 mod closures;
 mod deferred;

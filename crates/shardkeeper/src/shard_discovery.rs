@@ -5,6 +5,7 @@
 
 mod book;
 mod creating;
+mod stragglers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use shardkeeper_core::row::{RowKey, Write};
 use tokio::sync::{Notify, watch};
 
 use self::book::{Book, READ_AT_ONCE};
+pub(crate) use self::stragglers::Stragglers;
 use crate::listing::{Listed, Listing};
 use crate::processor::OnDataLoss;
 use crate::settings::Settings;
@@ -93,6 +95,7 @@ pub(crate) struct ShardDiscovery {
     pub(crate) found: Arc<Notify>,
     /// The highest epoch that this worker ever saw: a lease that was deleted by hand begins above it again.
     pub(crate) highest_epoch: Arc<AtomicU64>,
+    pub(crate) stragglers: Stragglers,
 }
 
 impl ShardDiscovery {
@@ -126,7 +129,7 @@ impl ShardDiscovery {
         }
     }
 
-    async fn round(&self, term: u64, book: &mut Book) -> Result<(), PortError> {
+    async fn round(&mut self, term: u64, book: &mut Book) -> Result<(), PortError> {
         let Some(group) = self.group().await?.filter(|group| group.term == term) else {
             return Ok(());
         };
@@ -145,6 +148,7 @@ impl ShardDiscovery {
             book.stream = Some(stream.clone());
         }
         let listed = self.survey(&stream, book).await?;
+        self.adopt_stragglers(&group, &stream, book).await?;
         let leases = book.of(&stream);
         let created = self.create(&group, &stream, &listed, leases).await?;
         let forgotten = if listed.complete {
@@ -203,12 +207,12 @@ impl ShardDiscovery {
     ) -> Result<(), PortError> {
         let unknown: Vec<RowKey> = book.unknown(stream, listed).into_iter().collect();
         if unknown.len() > READ_AT_ONCE {
-            return self.read_everything(book).await;
-        }
-        if !unknown.is_empty() {
+            self.read_everything(book).await?;
+        } else if !unknown.is_empty() {
             let rows = self.store.read(&unknown).await?;
             book.add(rows.values());
         }
+        book.cover(stream);
         Ok(())
     }
 

@@ -80,6 +80,14 @@ fn progress(event: &Event) {
         }
         Event::WorkerJoined { worker } => info!(%worker, "the worker is a member of its group"),
         Event::DiscoveryTaken { term } => info!(term, "this worker lists the stream"),
+        Event::KclLeasesFound { leases, watched } => {
+            info!(
+                leases,
+                ?watched,
+                "leases of KCL are watched before they are adopted"
+            )
+        }
+        Event::KclLeasesAdopted { leases } => info!(leases, "leases of KCL were adopted"),
         Event::StreamChanged { stream } => info!(%stream, "the stream is read"),
         Event::LeaseAcquired {
             shard,

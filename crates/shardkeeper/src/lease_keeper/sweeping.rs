@@ -7,6 +7,7 @@ use std::time::Duration;
 use shardkeeper_core::custody::{Moments, asker, is_lost, is_to_adopt};
 use shardkeeper_core::event::{Acquired, Event};
 use shardkeeper_core::ids::WorkerId;
+use shardkeeper_core::kcl;
 use shardkeeper_core::lease::{Departure, LEASE_ENTITY, Lease, Sighting, column};
 use shardkeeper_core::membership::{Fate, ReadAt, WorkerRow, WorkerState};
 use shardkeeper_core::ports::PortError;
@@ -59,12 +60,14 @@ impl LeaseKeeper {
             self.take_note(finished).await;
         }
         self.swept_changes = changes;
+        let foreign = self.written_by_strangers(&rows);
         self.sight(&rows, read);
         self.judge(&rows, read);
         self.serve_requests();
         self.notice_losses(read.sent);
         self.adopt(read.sent);
         self.touched.retain(|_, at| *at >= read.sent);
+        self.stop_foreign(foreign).await;
         self.lapse().await;
         self.claim().await;
         self.reap(&rows, read.received).await;
@@ -123,7 +126,8 @@ impl LeaseKeeper {
         let mut before = std::mem::take(&mut self.sightings);
         for row in rows {
             let is_lease = row.text(column::ENTITY) == Some(LEASE_ENTITY);
-            if !is_lease {
+            // What KCL wrote is discovery's to tell and to adopt.
+            if !is_lease || kcl::is_lease(row) {
                 continue;
             }
             match Lease::parse(row) {

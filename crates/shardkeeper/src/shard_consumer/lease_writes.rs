@@ -26,7 +26,7 @@ impl ShardConsumer {
 
     pub(super) fn store_end(&mut self) {
         let Some(held) = self.held.take() else { return };
-        let (writer, lease) = (self.world.writer.clone(), self.lease.clone());
+        let (writer, lease) = (self.world.writer.clone(), &self.lease);
         let checkpoint = child_start(&self.life.acknowledged());
         let child = |shard: &Shard| NewLease {
             stream: lease.stream.clone(),
@@ -39,7 +39,7 @@ impl ShardConsumer {
         };
         let children: Vec<NewLease> = self.children.iter().map(child).collect();
         self.writing = Some(Box::pin(async move {
-            match writer.end(held, &lease, &children).await {
+            match writer.end(held, &children).await {
                 Ok(born) => Written::Ended(born),
                 Err(Lost) => Written::Lost,
             }

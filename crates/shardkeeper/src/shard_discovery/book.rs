@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use shardkeeper_core::ids::{ShardId, StreamArn};
-use shardkeeper_core::lease::{Lease, lease_key};
+use shardkeeper_core::kcl::{self, KclLease};
+use shardkeeper_core::lease::{Lease, lease_keys};
 use shardkeeper_core::lineage::{Leases, Shard};
 use shardkeeper_core::row::{Row, RowKey};
 
@@ -22,6 +23,8 @@ pub(super) struct Book {
     /// The stream that was listed last.
     pub(super) stream: Option<StreamArn>,
     leases: BTreeMap<StreamArn, Leases>,
+    /// Leases that KCL made and nobody adopted yet.
+    of_kcl: BTreeMap<RowKey, Row>,
     swept_at: Option<Duration>,
 }
 
@@ -40,16 +43,46 @@ impl Book {
     /// Every row, by a sweep that was sent at this time.
     pub(super) fn replace(&mut self, rows: &[Row], sent: Duration) {
         self.leases.clear();
+        self.of_kcl.clear();
         self.add(rows);
         self.swept_at = Some(sent);
     }
 
     /// Rows that were read since.
     pub(super) fn add<'a>(&mut self, rows: impl IntoIterator<Item = &'a Row>) {
-        for lease in rows.into_iter().filter_map(|row| Lease::parse(row).ok()) {
-            let leases = self.leases.entry(lease.stream.clone()).or_default();
-            leases.insert(lease.shard.clone(), lease);
+        for row in rows {
+            if kcl::is_lease(row) {
+                self.of_kcl.insert(row.key.clone(), row.clone());
+            } else if let Ok(lease) = Lease::parse(row) {
+                self.of_kcl.remove(&row.key);
+                let leases = self.leases.entry(lease.stream.clone()).or_default();
+                leases.insert(lease.shard.clone(), lease);
+            }
         }
+    }
+
+    /// The rows of KCL.
+    pub(super) fn of_kcl(&self) -> impl Iterator<Item = &RowKey> {
+        self.of_kcl.keys()
+    }
+
+    /// The shards of KCL's leases count as covered, by leases that nobody may take.
+    pub(super) fn cover(&mut self, stream: &StreamArn) {
+        let found = self.of_kcl.values();
+        let found = found.filter_map(|row| KclLease::parse(row, stream)?.ok());
+        for lease in found.filter(|lease| lease.stream == *stream) {
+            let leases = self.leases.entry(stream.clone()).or_default();
+            let shard = lease.shard.clone();
+            leases
+                .entry(shard)
+                .or_insert_with(|| lease.standing_still());
+        }
+    }
+
+    /// True when the shard of KCL's lease has one of ours.
+    pub(super) fn supersedes(&self, lease: &KclLease) -> bool {
+        let known = self.of(&lease.stream).get(&lease.shard);
+        known.is_some_and(|known| known.key != lease.key)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -83,14 +116,14 @@ impl Book {
         let known = self.of(stream);
         let unleased = listed.values().filter(|s| !known.contains_key(&s.id));
         let of = |shard: &ShardId| match known.get(shard) {
-            Some(lease) if lease.is_finished() => None,
-            Some(lease) => Some(lease.key.clone()),
-            None => Some(lease_key(stream, shard)),
+            Some(lease) if lease.is_finished() => Vec::new(),
+            Some(lease) => vec![lease.key.clone()],
+            None => lease_keys(stream, shard).into(),
         };
         unleased
             .flat_map(|shard| [Some(&shard.id), shard.parent.as_ref()])
             .flatten()
-            .filter_map(of)
+            .flat_map(of)
             .collect()
     }
 }

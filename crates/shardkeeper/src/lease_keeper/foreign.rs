@@ -1,0 +1,46 @@
+//! A KCL worker that was started again on a table that is ours takes leases behind our back: what it writes is noticed
+//! in the sweep, and the lease stops durably (design rule 16).
+
+use shardkeeper_core::event::Event;
+use shardkeeper_core::kcl;
+use shardkeeper_core::lease::Lease;
+use shardkeeper_core::ports::Answer;
+use shardkeeper_core::row::Row;
+
+use super::LeaseKeeper;
+
+impl LeaseKeeper {
+    /// The leases that somebody wrote who does not know the protocol, since they were seen last. Asked before the rows
+    /// become what was seen last.
+    pub(super) fn written_by_strangers(&self, rows: &[Row]) -> Vec<Lease> {
+        let foreign = |row: &Row| {
+            let before = &self.sightings.get(&row.key)?.lease;
+            let now = Lease::parse(row).ok()?;
+            (kcl::foreign_write(before, &now) && now.is_active()).then_some(now)
+        };
+        rows.iter().filter_map(foreign).collect()
+    }
+
+    /// Stops them, so that two fleets do not go on pulling at one shard. One worker's stop is applied, and says so.
+    pub(super) async fn stop_foreign(&mut self, leases: Vec<Lease>) {
+        for lease in leases {
+            let write_id = self.world.env.fresh_id();
+            let now = self.world.reading.source.service_time();
+            let (stop, why) = kcl::stop_foreign(&lease, &self.me, now, &write_id);
+            match self.store.write(&[stop]).await {
+                Ok(Answer::Applied(rows)) => {
+                    let row = rows.into_iter().next().flatten();
+                    if let Some(seen) = self.sightings.get_mut(&lease.key)
+                        && let Some(stopped) = row.and_then(|row| Lease::parse(&row).ok())
+                    {
+                        seen.lease = stopped;
+                    }
+                    let shard = lease.shard;
+                    self.emit(&Event::ShardStopped { shard, why });
+                }
+                Ok(Answer::Refused(_) | Answer::Conflict) => {}
+                Err(error) => self.told(&error),
+            }
+        }
+    }
+}
