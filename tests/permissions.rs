@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::StreamViewType;
 use serde_json::Value;
+use shardkeeper::Settings;
 use shardkeeper_testkit::emulator::{Call, Emulator, EmulatorSettings, Fate, Interceptor};
 use shardkeeper_tests::{APPLICATION, Act, TABLE, World};
 
@@ -120,7 +121,10 @@ async fn every_action_of_the_policy_is_called_and_every_call_is_granted() {
             }),
         )
         .unwrap();
-    world.pass(SOON * 4).await;
+    // Discovery reads everything anew once in a sweep interval.
+    world
+        .pass(Settings::default().sweep_interval + SOON * 4)
+        .await;
     for parent in parents {
         world.emulator.forget_shard(TABLE, &parent.id).unwrap();
     }
