@@ -464,6 +464,17 @@ impl Watch {
         self.seen.get(id).map_or(Fate::Alive, |seen| seen.fate)
     }
 
+    /// When a read must be sent to judge the first of these that showed the same beat in this look and in one before;
+    /// `None` while every one of them beats. A look on a fixed raster would come too early by a round trip, and the
+    /// next one a whole raster too late.
+    pub fn verdict_due(&self, watched: &[WorkerId], look: ReadAt) -> Option<Duration> {
+        let seen = watched.iter().filter_map(|id| self.seen.get(id));
+        let silent = seen.filter(|seen| !seen.fate.is_over() && seen.first_seen < look.received);
+        silent
+            .map(|seen| seen.first_seen + seen.lease_duration)
+            .min()
+    }
+
     /// The beat that was judged, for reaping.
     pub fn last_beat(&self, id: &WorkerId) -> Option<&str> {
         self.seen.get(id)?.beat_id.as_deref()
@@ -589,6 +600,27 @@ mod tests {
             Fate::Dead,
             "the verdict is final"
         );
+    }
+
+    #[test]
+    fn l4_a_silent_worker_is_looked_at_when_it_can_be_judged_and_a_beating_one_no_sooner() {
+        let mut watch = Watch::default();
+        let (watched, beat) = ([id("a")], row("b1", WorkerState::Living));
+        let look = |sent: u64| ReadAt {
+            sent: Duration::from_millis(sent),
+            received: Duration::from_millis(sent + 7),
+        };
+        watch.observe(&id("a"), Some(&beat), look(0), D);
+        assert_eq!(watch.verdict_due(&watched, look(0)), None, "just seen");
+        watch.observe(&id("a"), Some(&beat), look(2_000), D);
+        let due = watch.verdict_due(&watched, look(2_000)).unwrap();
+        assert_eq!(due, Duration::from_millis(10_007));
+        let judged = ReadAt {
+            sent: due,
+            received: due,
+        };
+        assert_eq!(watch.observe(&id("a"), Some(&beat), judged, D), Fate::Dead);
+        assert_eq!(watch.verdict_due(&watched, judged), None);
     }
 
     #[test]

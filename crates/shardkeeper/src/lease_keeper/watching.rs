@@ -81,6 +81,9 @@ impl LeaseKeeper {
             let row = rows.get(&worker_key(id)).and_then(WorkerRow::parse);
             self.observe(id, row.as_ref(), read);
         }
+        if let Some(due) = self.watch.verdict_due(&watched, read) {
+            self.look_at = self.look_at.min(due);
+        }
         self.give_up_blocked().await;
         self.bury_the_dead().await;
         self.lead_if_nobody_does().await?;
