@@ -1,6 +1,6 @@
 //! How far a shard has been processed, durably.
 //!
-//! A checkpoint never moves left (invariant S6): a start position is before every record, a record
+//! A checkpoint never moves left (G4, S6): a start position is before every record, a record
 //! is compared by its sequence number, and the end of the shard is after everything.
 
 use std::cmp::Ordering;

@@ -22,12 +22,12 @@
 //!
 //! Numbered invariants, checked over every life of seven events by the test below:
 //!
-//! 1. At most one call of user code is in flight.
+//! 1. At most one call of user code is in flight (G2).
 //! 2. At most one write of the lease row is in flight (S12).
 //! 3. After the lease is lost or has departed nothing is done at all (S11).
-//! 4. What is stored was acknowledged before and never moves left (S6, S7).
-//! 5. The end is stored only after drained, confirmed and acknowledged, in this order (S8).
-//! 6. A departure carries everything that was acknowledged (S10).
+//! 4. What is stored was acknowledged before and never moves left (G4, S6, S7).
+//! 5. The end is stored only after drained, confirmed and acknowledged, in this order (G3, S8).
+//! 6. A departure carries everything that was acknowledged (G6, S10).
 //! 7. Nothing is delivered after a departure was asked for.
 
 use crate::checkpoint::Checkpoint;

@@ -235,7 +235,7 @@ pub enum Event {
         /// The shard.
         shard: ShardId,
     },
-    /// Records are gone that were never processed. Exactly one per gap.
+    /// Records are gone that were never processed. Exactly one per gap (G7, S2).
     DataLost(DataLoss),
     /// A call failed; it is tried again.
     CallFailed {

@@ -269,7 +269,7 @@ impl fmt::Debug for StreamArn {
 
 /// One life of one worker: a name for people and an incarnation that is random and new at every start.
 ///
-/// Two processes with the same name are two workers (invariant S5); a worker that has given itself up
+/// Two processes with the same name are two workers (S5); a worker that has given itself up
 /// comes back under a new incarnation.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkerId(Arc<str>);

@@ -208,7 +208,7 @@ impl Lease {
         Write::update(self.key.clone(), self.as_read(), effects)
     }
 
-    /// *Forget*: deletes a finished lease that nobody needs any more.
+    /// *Forget*: deletes a finished lease that nobody needs any more (S9).
     pub fn forget(&self) -> Write {
         let mut conditions = self.as_read();
         conditions.push(Condition::Equals(
@@ -322,7 +322,7 @@ pub enum Departure {
     },
 }
 
-/// The proof that this worker owns a lease: demanded by every write of an owner.
+/// The proof that this worker owns a lease: demanded by every write of an owner (G8, S5).
 ///
 /// Neither `Clone` nor shared: the task that reads the shard owns it and does all its writes, one in
 /// flight at a time.
@@ -363,7 +363,7 @@ impl Held {
         Write::update(self.key.clone(), self.as_held(), effects)
     }
 
-    /// *Depart*: stores the checkpoint and lets the lease go, in one write.
+    /// *Depart*: stores the checkpoint and lets the lease go, in one write (G6, L6).
     pub fn depart(&self, checkpoint: &Checkpoint, departure: &Departure, write_id: &str) -> Write {
         let mut effects = stamp(write_id);
         effects.extend(set_checkpoint(checkpoint));
@@ -379,7 +379,7 @@ impl Held {
         Write::update(self.key.clone(), self.as_held(), effects)
     }
 
-    /// *End*: the shard is finished and its children are leased, in one transaction. Children that
+    /// *End*: the shard is finished and its children are leased, in one transaction (G3, S8). Children that
     /// are absent are born owned by the parent's owner; children that exist are only checked.
     pub fn end(
         &self,

@@ -37,7 +37,7 @@ pub struct Uncovered {
     pub orphan: bool,
 }
 
-/// The listed shards that need a lease of their own (design rule 12): those without one whose
+/// The listed shards that need a lease of their own (G1, S9, design rule 12): those without one whose
 /// parent will not bring it. An unfinished parent, leased or about to be, brings its children when it
 /// ends; a finished one has had its chance. Of shards that name each other in a ring, which no service
 /// should show, the first begins: otherwise each would wait for the others for ever (L6).
@@ -95,7 +95,7 @@ fn firsts_of_rings<'a>(
     firsts
 }
 
-/// May this lease be read now? Not before its parent's end is stored (S4). A parent without a lease
+/// May this lease be read now? Not before its parent's end is stored (G3, S4). A parent without a lease
 /// does not hold its child back: rows are deleted only when the child is safe. Nor does a shard wait for itself.
 pub fn may_start(lease: &Lease, leases: &Leases) -> bool {
     let finished = |parent: &ShardId| leases.get(parent).is_none_or(Lease::is_finished);
@@ -105,7 +105,7 @@ pub fn may_start(lease: &Lease, leases: &Leases) -> bool {
 
 /// Where a child begins when its parent ends with this checkpoint. A parent that was begun at a time
 /// and has seen no record since then passes its start on; otherwise everything in the child is newer
-/// than what was acknowledged, so it is read from its oldest record (never from the latest: bug B1).
+/// than what was acknowledged, so it is read from its oldest record, never from the latest (B1).
 pub fn child_start(parent: &Checkpoint) -> Checkpoint {
     match parent {
         Checkpoint::At(time) => Checkpoint::At(*time),
@@ -113,7 +113,7 @@ pub fn child_start(parent: &Checkpoint) -> Checkpoint {
     }
 }
 
-/// The finished leases that may be forgotten (design rule 13): the shard has left a complete listing,
+/// The finished leases that may be forgotten (S9, design rule 13): the shard has left a complete listing,
 /// its own parent's lease is gone, and every child has a lease that has made progress.
 pub fn forgettable<'a>(listed: &BTreeMap<ShardId, Shard>, leases: &'a Leases) -> Vec<&'a Lease> {
     let progressed = |child: &ShardId| {

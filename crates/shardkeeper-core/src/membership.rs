@@ -2,7 +2,7 @@
 //!
 //! Workers beat, leases do not: a worker is alive while the `beatId` of its row changes. No clock is
 //! compared with another machine's; a verdict needs a strongly consistent read that was sent a whole
-//! lease duration after the same beat was first seen (design rule 2).
+//! lease duration after the same beat was first seen (G9, S5, L4).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -4,7 +4,7 @@
 //! costs ten times what reading does, and most consumers look at a few attributes. How images are
 //! kept is nobody else's business.
 //!
-//! `Debug` never prints item data (invariant S16). What does print data says so in its name: the
+//! `Debug` never prints item data (G11, S16). What does print data says so in its name: the
 //! `*_json` accessors.
 
 use std::borrow::Cow;

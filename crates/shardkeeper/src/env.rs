@@ -2,7 +2,7 @@
 //!
 //! Everything in this crate that needs the time, waits, throws dice or starts a task does it through
 //! an [`Env`]; the fences in `clippy.toml` see to it. With [`Env::simulated`] on a paused single-threaded
-//! runtime the same seed gives the same run.
+//! runtime the same seed gives the same run (G12).
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -342,7 +342,7 @@ impl ShardConsumer {
         }
     }
 
-    /// Everything before the gap is acknowledged; what about the gap?
+    /// Everything before the gap is acknowledged; what about the gap (G7, S2)?
     fn decide(&mut self, gap: &Gap) {
         let loss = DataLoss {
             shard: self.shard(),

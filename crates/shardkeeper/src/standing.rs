@@ -2,7 +2,7 @@
 //!
 //! A worker is entitled to its leases until the *send* time of its latest acknowledged beat plus the lease
 //! duration minus the margin, on a clock that goes on while the machine sleeps (design rule 1). Others wait
-//! a whole lease duration from *receiving* the same beat, so the two never overlap.
+//! a whole lease duration from *receiving* the same beat, so the two never overlap (G8, S5).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! Development tasks of the shardkeeper workspace: `cargo xtask test` and `cargo xtask bench`.
+//! Development tasks of the shardkeeper workspace: `cargo xtask test`, `cargo xtask bench`, `cargo xtask trace`.
 //!
 //! Thin on purpose: it starts other programs, reads sources, and says what happened. It depends on nothing of the
 //! workspace, so that it builds in seconds on a machine that has never built anything here.
@@ -14,9 +14,11 @@ mod progress;
 mod rules;
 mod scan;
 mod server;
+mod sources;
 mod steps;
 mod test;
 mod totals;
+mod trace;
 mod workspace;
 
 use std::process::ExitCode;
@@ -42,6 +44,8 @@ enum Task {
     Test(test::Options),
     /// Build in release mode and run one measure of `shardkeeper-bench`
     Bench(bench::Options),
+    /// Show what is promised, where the code keeps it and which tests prove it; fail where something is missing
+    Trace(trace::Options),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +53,7 @@ fn main() -> ExitCode {
     let outcome = Workspace::load().and_then(|workspace| match arguments.task {
         Task::Test(options) => test::run(&workspace, options),
         Task::Bench(options) => bench::run(&workspace, &options),
+        Task::Trace(options) => trace::run(&workspace, &options),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

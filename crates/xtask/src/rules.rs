@@ -3,7 +3,6 @@
 mod documents;
 mod layers;
 mod permissions;
-mod sources;
 mod style;
 
 use std::fmt;
@@ -11,15 +10,15 @@ use std::path::PathBuf;
 
 use crate::Outcome;
 use crate::failure::Failure;
+use crate::sources::Sources;
 use crate::workspace::Workspace;
-use sources::Sources;
 
 /// One place that breaks a rule.
 #[derive(Debug, PartialEq, Eq)]
-struct Finding {
-    path: PathBuf,
-    line: usize,
-    message: String,
+pub(crate) struct Finding {
+    pub(crate) path: PathBuf,
+    pub(crate) line: usize,
+    pub(crate) message: String,
 }
 
 impl fmt::Display for Finding {

@@ -22,6 +22,18 @@ pub(crate) fn code_lines(code: &str) -> usize {
         .count()
 }
 
+/// The other half of [`code_only`]: only the comments of `source`, everything else blank, lines in their places.
+pub(crate) fn comments_only(source: &str, code: &str) -> String {
+    let pairs = source.chars().zip(code.chars());
+    pairs
+        .map(|(written, code)| match code {
+            '\n' => '\n',
+            ' ' => written,
+            _ => ' ',
+        })
+        .collect()
+}
+
 /// Comments and literals begin with one of these; all else is copied in one go.
 const MAY_BEGIN_SOMETHING: [char; 6] = ['/', '"', '\'', 'r', 'b', 'c'];
 
@@ -138,6 +150,13 @@ mod tests {
         assert_eq!(code_only("a // b\nc"), "a     \nc");
         assert_eq!(code_only("a /* b /* c */ d */ e"), "a                   e");
         assert_eq!(code_only("/* open"), "       ");
+    }
+
+    #[test]
+    fn what_is_no_comment_is_blank_too() {
+        let source = "a(\"// no\"); // why é\nb";
+        let comments = comments_only(source, &code_only(source));
+        assert_eq!(comments, "            // why é\n ");
     }
 
     #[test]

@@ -7,7 +7,7 @@ pub(crate) mod preflight;
 use crate::failure::Failure;
 use crate::totals::Totals;
 use crate::workspace::Workspace;
-use crate::{Outcome, rules, server};
+use crate::{Outcome, rules, server, trace};
 
 /// What a step may need to know.
 pub(crate) struct Task<'a> {
@@ -67,6 +67,14 @@ fn source_steps() -> Vec<Step> {
             talks: false,
             run: |task| rules::check(task.workspace).map(|()| Totals::default()),
             advice: "mend each line above; CONTRIBUTING.md has the rules",
+        },
+        Step {
+            name: "trace",
+            what: "every guarantee has code and tests, named rightly",
+            needs: &[],
+            talks: false,
+            run: |task| trace::check(task.workspace).map(|()| Totals::default()),
+            advice: "CONTRIBUTING.md says how to cite",
         },
         Step {
             name: "format",

@@ -1,4 +1,4 @@
-//! How an incarnation ends: in order, or given up.
+//! How an incarnation ends: in order, by a deadline (G10, L5), or given up.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Finding;
-use super::sources::{Document, Sources};
+use crate::sources::{Document, Sources};
 
 /// A link from one file to another must find it.
 pub(super) fn links_lead_somewhere(sources: &Sources) -> Vec<Finding> {
@@ -105,7 +105,7 @@ fn holds(example: &str, block: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::sources::RustFile;
+    use crate::sources::RustFile;
 
     fn document(path: &str, text: &str) -> Document {
         Document {

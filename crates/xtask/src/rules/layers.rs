@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::sources::{RustFile, Sources};
 use super::{Finding, line_at};
+use crate::sources::{RustFile, Sources};
 use crate::workspace::Workspace;
 
 /// What would let `shardkeeper-core` see the world: runtimes, the SDK, dice, logs, retries.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::Finding;
-use super::sources::{RustFile, Sources};
+use crate::sources::{RustFile, Sources};
 
 const POLICY: &str = "docs/iam-policy.json";
 const PAGE: &str = "docs/IAM.md";
@@ -103,7 +103,7 @@ fn explained_actions(page: &str) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::sources::Document;
+    use crate::sources::Document;
 
     fn document(path: &str, text: &str) -> Document {
         Document {

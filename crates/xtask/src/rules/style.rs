@@ -1,8 +1,8 @@
 //! Rules about single files.
 
-use super::sources::{RustFile, Sources};
 use super::{Finding, line_at};
 use crate::scan::code_lines;
+use crate::sources::{RustFile, Sources};
 
 /// Beyond this, a file answers more than one question.
 const MOST_CODE_LINES: usize = 500;

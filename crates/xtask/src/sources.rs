@@ -9,27 +9,27 @@ use crate::scan::code_only;
 use crate::workspace::Workspace;
 
 /// One Rust file: what is written, and which of it is code.
-pub(super) struct RustFile {
-    pub(super) path: PathBuf,
-    pub(super) text: String,
-    pub(super) code: String,
+pub(crate) struct RustFile {
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
+    pub(crate) code: String,
 }
 
 /// One file of prose or data.
-pub(super) struct Document {
-    pub(super) path: PathBuf,
-    pub(super) text: String,
+pub(crate) struct Document {
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
 }
 
 /// Everything of ours, with paths from the root of the workspace.
-pub(super) struct Sources {
-    pub(super) root: PathBuf,
-    pub(super) rust: Vec<RustFile>,
-    pub(super) documents: Vec<Document>,
+pub(crate) struct Sources {
+    pub(crate) root: PathBuf,
+    pub(crate) rust: Vec<RustFile>,
+    pub(crate) documents: Vec<Document>,
 }
 
 impl RustFile {
-    pub(super) fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
+    pub(crate) fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
         let text = text.into();
         Self {
             path: path.into(),
@@ -40,7 +40,7 @@ impl RustFile {
 }
 
 impl Sources {
-    pub(super) fn read(workspace: &Workspace) -> Outcome<Self> {
+    pub(crate) fn read(workspace: &Workspace) -> Outcome<Self> {
         let mut sources = Self {
             root: workspace.root.clone(),
             rust: Vec::new(),
@@ -52,7 +52,7 @@ impl Sources {
         Ok(sources)
     }
 
-    pub(super) fn document(&self, path: &str) -> Option<&Document> {
+    pub(crate) fn document(&self, path: &str) -> Option<&Document> {
         self.documents
             .iter()
             .find(|document| document.path == Path::new(path))
