@@ -3,11 +3,16 @@
 mod blocked;
 mod capacity;
 mod crashes;
+mod every_call;
+mod fleets;
 mod frozen;
 mod joining;
 mod lease_table;
 mod lost_answers;
+mod moving;
+mod outages;
 mod restored;
+mod versions;
 
 use std::time::Duration;
 

@@ -76,6 +76,8 @@ pub(crate) struct LeaseKeeper {
     /// The group's count of changes before the latest sweep.
     swept_changes: Option<u64>,
     look_at: Duration,
+    /// The latest read was a look.
+    looked_last: bool,
     sweep_at: Duration,
     /// Something is left to do that no change of the table will announce.
     restless: bool,
@@ -167,6 +169,7 @@ impl LeaseKeeper {
             touched: BTreeMap::new(),
             tombstones: BTreeMap::new(),
             look_at: Duration::ZERO,
+            looked_last: false,
             sweep_at: Duration::ZERO,
             asked: None,
             swept_changes: None,
@@ -212,18 +215,22 @@ impl LeaseKeeper {
         }
     }
 
-    /// The read that is due, if one is.
+    /// The read that is due, if one is. When both are they take turns: on a slow table a look is due again as soon
+    /// as one was answered.
     fn next_reading(&mut self) -> Option<Reading> {
         let now = self.world.env.now();
-        if now >= self.look_at {
+        let (look, sweep) = (now >= self.look_at, now >= self.sweep_at);
+        if look && !(sweep && self.looked_last) {
+            self.looked_last = true;
             self.look_at = now + self.world.settings.watch_interval();
             return Some(self.look());
         }
-        if now >= self.sweep_at {
-            self.sweep_at = now + self.world.settings.sweep_interval;
-            return Some(self.sweep());
+        self.looked_last = false;
+        if !sweep {
+            return None;
         }
-        None
+        self.sweep_at = now + self.world.settings.sweep_interval;
+        Some(self.sweep())
     }
 
     /// Acts on what was read. `Some` says why the table is not for us.
