@@ -5,6 +5,7 @@ mod iterators;
 mod listings;
 mod losses;
 mod odd_answers;
+mod sizes;
 mod start;
 mod streams;
 mod undecodable;

@@ -2,6 +2,7 @@
 
 mod hooks;
 mod leaving;
+mod over;
 mod panics;
 mod remedies;
 

@@ -373,6 +373,40 @@ mod tests {
     }
 
     #[test]
+    fn l4_what_has_expired_is_taken_before_anything_is_balanced() {
+        let living = [id(0), id(1)];
+        let mut leases: Vec<Sighting> = (0..5).map(|n| seen(n, Some(0))).collect();
+        let claims = |leases: &[Sighting]| {
+            let view = View {
+                me: &living[1],
+                living: &living,
+                leases,
+                over: &NOBODY,
+                now: Duration::ZERO,
+            };
+            plan(&view, &LIMITS, &mut || 0)
+        };
+        assert!(matches!(claims(&leases)[..], [Claim::Request { .. }]));
+        leases[3].lease.owner = None;
+        let key = leases[3].lease.key.clone();
+        assert_eq!(claims(&leases), [Claim::Take(key)]);
+    }
+
+    #[test]
+    fn a_worker_takes_its_share_and_leaves_the_rest_to_the_others() {
+        let living: Vec<WorkerId> = (0..3).map(id).collect();
+        let leases: Vec<Sighting> = (0..9).map(|n| seen(n, None)).collect();
+        let view = View {
+            me: &living[0],
+            living: &living,
+            leases: &leases,
+            over: &NOBODY,
+            now: Duration::ZERO,
+        };
+        assert_eq!(plan(&view, &LIMITS, &mut || 0).len(), 3);
+    }
+
+    #[test]
     fn s10_a_lease_stays_for_its_residency() {
         let living = [id(0), id(1)];
         let leases: Vec<Sighting> = (0..4).map(|n| seen(n, Some(0))).collect();

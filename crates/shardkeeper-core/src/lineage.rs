@@ -244,6 +244,26 @@ mod tests {
     }
 
     #[test]
+    fn s4_a_child_waits_for_each_of_its_parents_and_for_none_that_has_no_lease() {
+        let mut child = lease("c", HORIZON, Some("a"), &[]);
+        child.parents.insert(id("b"));
+        let with = |a, b| {
+            leases(vec![
+                lease("a", a, None, &[]),
+                lease("b", b, None, &[]),
+                child.clone(),
+            ])
+        };
+        assert!(!may_start(&child, &with(END, HORIZON)));
+        assert!(!may_start(&child, &with(HORIZON, END)));
+        assert!(may_start(&child, &with(END, END)));
+        assert!(
+            may_start(&child, &leases(vec![child.clone()])),
+            "both were forgotten"
+        );
+    }
+
+    #[test]
     fn s9_a_finished_lease_stays_while_its_shard_is_listed_or_a_child_has_not_moved() {
         let number = SequenceNumber::from_service("9").unwrap();
         let moved = Checkpoint::After(number);

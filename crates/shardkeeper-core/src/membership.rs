@@ -624,6 +624,46 @@ mod tests {
     }
 
     #[test]
+    fn failure_1_a_verdict_does_not_depend_on_where_a_clock_begins() {
+        for begin in [0, 1, 3600, 10 * 365 * 86_400] {
+            let mut watch = Watch::default();
+            let beat = row("b1", WorkerState::Living);
+            let fates: Vec<Fate> = [0, 9, 10]
+                .map(|seconds| watch.observe(&id("a"), Some(&beat), at(begin + seconds), D))
+                .to_vec();
+            assert_eq!(fates, [Fate::Alive, Fate::Alive, Fate::Dead], "{begin}");
+        }
+    }
+
+    /// The worker counts from sending a beat, on a clock that runs slow; the observer from seeing it, on one that runs
+    /// fast. Up to the drift that the margin pays for the worker stops first; beyond it this very check fails.
+    #[test]
+    fn failure_2_a_clock_within_the_margin_never_lets_two_workers_believe_at_once() {
+        let (margin, unit) = (2_000, 10_000);
+        let overlap = |drift: u64| {
+            // Milliseconds of true time: the worker's clock lags by `drift` per cent, the observer's leads by it.
+            let stops = (unit - margin) * 100 / (100 - drift);
+            let judges = unit * 100 / (100 + drift);
+            let mut watch = Watch::default();
+            let beat = row("b1", WorkerState::Living);
+            watch.observe(&id("a"), Some(&beat), at(0), D);
+            let by_its_clock = |true_millis: u64| ReadAt {
+                sent: Duration::from_millis(true_millis * (100 + drift) / 100),
+                received: Duration::from_millis(true_millis * (100 + drift) / 100),
+            };
+            let before = watch.observe(&id("a"), Some(&beat), by_its_clock(judges - 2), D);
+            let after = watch.observe(&id("a"), Some(&beat), by_its_clock(judges + 2), D);
+            assert_eq!((before, after), (Fate::Alive, Fate::Dead), "{drift} %");
+            stops > judges
+        };
+        assert!((0..=10).all(|drift| !overlap(drift)));
+        assert!(
+            (13..50).all(overlap),
+            "a check that cannot fail shows nothing"
+        );
+    }
+
+    #[test]
     fn every_beat_starts_the_wait_again() {
         let mut watch = Watch::default();
         for second in 0..100 {

@@ -146,3 +146,20 @@ impl Drop for EndsWith {
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The clock goes on while the machine sleeps, so that the first look after waking tells.
+    #[tokio::test(start_paused = true)]
+    async fn failure_3_who_slept_past_its_time_believes_in_itself_no_longer() {
+        let env = Env::simulated(1);
+        let standing = Standing::new(&env);
+        assert!(!standing.holds(), "not before the first beat was answered");
+        standing.extend(env.now() + Duration::from_secs(8));
+        assert!(standing.holds());
+        tokio::time::advance(Duration::from_secs(600)).await;
+        assert!(!standing.holds());
+    }
+}
