@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shardkeeper::{Health, WorkerHandle};
+use shardkeeper::{Health, Settings, WorkerHandle};
 use shardkeeper_testkit::faults::{Effect, Fault};
 use shardkeeper_tests::{APPLICATION, TABLE, World};
 
@@ -15,8 +15,12 @@ const MANY: u64 = 1_000_000;
 /// Two workers that share four shards and have read something.
 async fn at_work(seed: u64) -> (World, [WorkerHandle; 2]) {
     let world = World::with(seed, shards(4)).await;
-    let first = world.start_with("a", done).await;
-    let second = world.start_with("b", done).await;
+    // An idle shard is asked seldom, so that an hour is short.
+    let mut settings = Settings::default();
+    settings.idle_poll_max = Duration::from_secs(15);
+    let worker = |name| world.worker(name).settings(settings.clone());
+    let first = world.spawn(worker("a"), done).await;
+    let second = world.spawn(worker("b"), done).await;
     world
         .until(SOON * 2, "shared", |_| {
             ours(&first) == 2 && ours(&second) == 2
