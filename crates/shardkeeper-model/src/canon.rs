@@ -35,14 +35,15 @@ impl State {
     pub(crate) fn canonical(&self, budget: bool) -> Vec<u8> {
         let mut pen = Pen {
             state: self,
+            order: self.order(),
             names: Vec::with_capacity(32),
             out: Vec::with_capacity(384),
         };
-        for worker in &self.workers {
-            pen.name(worker.id.as_str());
+        for index in pen.order.clone() {
+            pen.name(self.workers[index].id.as_str());
         }
         pen.table(&self.table);
-        for index in 0..self.workers.len() {
+        for index in pen.order.clone() {
             pen.worker(index);
         }
         for stray in &self.strays {
@@ -58,10 +59,36 @@ impl State {
         }
         pen.out
     }
+
+    /// Workers of one kind can be exchanged: those that differ at a glance are put in order.
+    fn order(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.workers.len()).collect();
+        if self.alike {
+            order.sort_by_cached_key(|index| self.workers[*index].glance(self.now));
+        }
+        order
+    }
+}
+
+impl Worker {
+    /// What can be seen of a worker without its names.
+    fn glance(&self, now: u64) -> (Life, u64, [bool; 3], usize, [bool; 4]) {
+        let pending = [
+            self.beating.is_some(),
+            self.reading.is_some(),
+            self.asked.is_some(),
+            self.hung.is_some(),
+        ];
+        let reads = [0, 1, 2].map(|at: usize| self.tasks[at].is_some());
+        let left = self.until.saturating_sub(now);
+        (self.life, left, reads, self.unresolved.len(), pending)
+    }
 }
 
 struct Pen<'a> {
     state: &'a State,
+    /// In which order the workers are written down.
+    order: Vec<usize>,
     names: Vec<&'a str>,
     out: Vec<u8>,
 }
@@ -150,7 +177,9 @@ impl<'a> Pen<'a> {
             self.mark(records_before(&lease.checkpoint));
             self.number(lease.children.len() as u64);
         }
-        let current: Vec<&str> = self.state.workers.iter().map(|w| w.id.as_str()).collect();
+        let workers = &self.state.workers;
+        let current = self.order.iter().map(|index| workers[*index].id.as_str());
+        let current: Vec<&str> = current.collect();
         for id in &current {
             let row = table.workers().find(|row| row.id.as_str() == *id);
             self.worker_row(row);

@@ -72,7 +72,7 @@ impl State {
 
     fn ended(&mut self, rules: Rules<'_>, branch: Branch) {
         self.past.ended[branch.index()] = true;
-        let drained = self.past.processed[branch.index()] == rules.scenario.records;
+        let drained = self.past.processed[branch.index()] == rules.scenario.records_of(branch);
         let children = Branch::CHILDREN.into_iter();
         let mut children = children.filter(|child| child.parent() == Some(branch));
         let durable =

@@ -90,6 +90,7 @@ impl Protocol {
             broken: None,
             names: 0,
             longest: self.scenario.longest(),
+            alike: self.scenario.durations == [self.scenario.longest(); 3],
         };
         for worker in 0..self.scenario.workers {
             state.join(self.rules(), worker);

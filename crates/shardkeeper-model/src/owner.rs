@@ -33,7 +33,7 @@ impl State {
         if let Some(departure) = &task.order {
             return Some(Intent::Depart(departure.clone()));
         }
-        let records = rules.scenario.records;
+        let records = rules.scenario.records_of(branch);
         if task.reached < records {
             let may = self.dispatches(worker, branch);
             return may.then_some(Intent::Checkpoint(task.reached + 1));
@@ -100,12 +100,17 @@ impl State {
             branch,
             epoch: task.held.epoch(),
         };
+        let own = writes.first().cloned();
         let sent = Sent {
             writes,
             write_id,
             by: Some(by),
         };
-        let found = match self.send(rules, sent, wire) {
+        let answer = self.send(rules, sent, wire);
+        if answer == Some(false) && writing.attempts.is_empty() {
+            self.notice_disturbance(&task, branch, own.as_ref());
+        }
+        let found = match answer {
             Some(true) => Found::Applied,
             Some(false) if rules.planted(Plant::RefusedIsLost) => Found::Lost,
             Some(false) if rules.planted(Plant::RefusedIsDone) => Found::Applied,
@@ -114,6 +119,18 @@ impl State {
             None => return,
         };
         self.conclude(rules, worker, branch, found);
+    }
+
+    /// The first attempt of a rightful owner is refused by nothing in its own row.
+    fn notice_disturbance(&mut self, task: &Task, branch: Branch, own: Option<&Write>) {
+        let refused = own.is_some_and(|own| !self.table.allows(std::slice::from_ref(own)));
+        let row = self.table.lease(branch);
+        let ours = row.is_some_and(|row| {
+            row.owner.as_ref() == Some(task.held.owner()) && row.epoch == task.held.epoch()
+        });
+        if refused && ours {
+            self.breaks(Broken::Disturbed);
+        }
     }
 
     fn writes(&self, rules: Rules<'_>, task: &Task, branch: Branch, write_id: &str) -> Vec<Write> {

@@ -52,6 +52,10 @@ pub(crate) fn all() -> Vec<Property<Protocol>> {
             "a request ends with the owner it was made to",
             |_, state: &State| state.broken != Some(Broken::Request),
         ),
+        Property::always(
+            "an owner is hindered only by its own late writes",
+            |_, state: &State| state.broken != Some(Broken::Disturbed),
+        ),
         Property::always(STUCK, |model: &Protocol, state: &State| {
             state.broken.is_some() || model.recovers(state)
         }),

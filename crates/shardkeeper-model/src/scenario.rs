@@ -29,7 +29,7 @@ pub struct Scenario {
     pub workers: usize,
     /// The lease duration of each worker, in ticks.
     pub durations: [u64; 3],
-    /// Records in every shard.
+    /// Records in the parent.
     pub records: u8,
     /// The parent has ended, and two children continue it.
     pub splits: bool,
@@ -39,6 +39,8 @@ pub struct Scenario {
     pub start: Start,
     /// What may go wrong.
     pub budget: Budget,
+    /// What may go wrong besides, where there is more time.
+    pub deeper: Budget,
 }
 
 /// The lease duration, in ticks. With less, some holes stay hidden.
@@ -70,6 +72,7 @@ const BASE: Scenario = Scenario {
     discovers: false,
     start: Start::Owned,
     budget: NOTHING,
+    deeper: NOTHING,
 };
 
 impl Scenario {
@@ -82,9 +85,14 @@ impl Scenario {
         self.splits && branch == Branch::Parent
     }
 
-    /// How many records the shard has.
-    pub(crate) fn records_of(&self, _: Branch) -> u8 {
-        self.records
+    /// How many records the shard has. Children that are not there yet have none: what is written of one
+    /// lease, the scenarios of one lease walk through.
+    pub(crate) fn records_of(&self, branch: Branch) -> u8 {
+        if branch == Branch::Parent || self.start == Start::Ended {
+            self.records
+        } else {
+            0
+        }
     }
 
     pub(crate) fn longest(&self) -> u64 {
@@ -96,6 +104,12 @@ impl Scenario {
         Self::all()
             .into_iter()
             .find(|scenario| scenario.name == name)
+    }
+
+    /// The same where more may go wrong.
+    pub fn deep(mut self) -> Self {
+        self.budget = self.budget.and(&self.deeper);
+        self
     }
 
     /// All of them, at the size that takes a minute together.
@@ -112,7 +126,11 @@ impl Scenario {
                 what: "workers fall silent; a beat is slow; another life",
                 budget: Budget {
                     slow_beats: 1,
+                    ..NOTHING
+                },
+                deeper: Budget {
                     lives: 1,
+                    slow_reads: 1,
                     ..NOTHING
                 },
                 ..BASE
@@ -123,9 +141,9 @@ impl Scenario {
                 records: 2,
                 budget: Budget {
                     slow_reads: 1,
-                    late: 1,
                     ..NOTHING
                 },
+                deeper: Budget { late: 1, ..NOTHING },
                 ..BASE
             },
             Self {
@@ -135,6 +153,9 @@ impl Scenario {
                 budget: Budget {
                     lost: 1,
                     late: 1,
+                    ..NOTHING
+                },
+                deeper: Budget {
                     lives: 1,
                     ..NOTHING
                 },
@@ -149,6 +170,10 @@ impl Scenario {
                     late: 1,
                     ..NOTHING
                 },
+                deeper: Budget {
+                    slow_reads: 1,
+                    ..NOTHING
+                },
                 ..BASE
             },
             Self {
@@ -156,7 +181,11 @@ impl Scenario {
                 what: "somebody removes the row of a living worker",
                 budget: Budget {
                     vanishing: 1,
+                    ..NOTHING
+                },
+                deeper: Budget {
                     lives: 1,
+                    late: 1,
                     ..NOTHING
                 },
                 ..BASE
@@ -166,6 +195,10 @@ impl Scenario {
                 what: "the lease durations of two workers differ",
                 durations: [4, 3, 3],
                 budget: Budget { late: 1, ..NOTHING },
+                deeper: Budget {
+                    slow_beats: 1,
+                    ..NOTHING
+                },
                 ..BASE
             },
             Self {
@@ -175,20 +208,17 @@ impl Scenario {
                 budget: Budget {
                     asks: 1,
                     lost: 1,
-                    late: 1,
                     ..NOTHING
                 },
+                deeper: Budget { late: 1, ..NOTHING },
                 ..BASE
             },
             Self {
                 name: "there-and-back",
                 what: "a lease is asked for twice, and a write lands late",
                 records: 2,
-                budget: Budget {
-                    asks: 2,
-                    late: 1,
-                    ..NOTHING
-                },
+                budget: Budget { asks: 2, ..NOTHING },
+                deeper: Budget { late: 1, ..NOTHING },
                 ..BASE
             },
             Self {
@@ -197,9 +227,9 @@ impl Scenario {
                 budget: Budget {
                     leaves: 1,
                     lost: 1,
-                    late: 1,
                     ..NOTHING
                 },
+                deeper: Budget { late: 1, ..NOTHING },
                 ..BASE
             },
             Self {
@@ -207,16 +237,17 @@ impl Scenario {
                 what: "a lease keeper hangs and is asked, or handed a lease",
                 budget: Budget {
                     hangs: 1,
-                    asks: 1,
                     ..NOTHING
                 },
+                deeper: Budget { asks: 1, ..NOTHING },
                 ..BASE
             },
             Self {
                 name: "three-workers",
                 what: "three workers, one lease, a write that lands late",
                 workers: 3,
-                budget: Budget { late: 1, ..NOTHING },
+                records: 0,
+                deeper: Budget { late: 1, ..NOTHING },
                 ..BASE
             },
         ]
@@ -231,18 +262,15 @@ impl Scenario {
             Self {
                 name: "split",
                 what: "a shard ends and is continued by two; a write gets lost",
-                budget: Budget {
-                    lost: 1,
-                    late: 1,
-                    ..NOTHING
-                },
+                budget: Budget { late: 1, ..NOTHING },
+                deeper: Budget { lost: 1, ..NOTHING },
                 ..split.clone()
             },
             Self {
                 name: "split-early-child",
                 what: "one child has a lease before its parent has ended",
                 start: Start::ChildLeased,
-                budget: Budget { late: 1, ..NOTHING },
+                deeper: Budget { late: 1, ..NOTHING },
                 ..split.clone()
             },
             Self {
@@ -253,6 +281,7 @@ impl Scenario {
                     shows: 1,
                     ..NOTHING
                 },
+                deeper: Budget { late: 1, ..NOTHING },
                 ..split.clone()
             },
             Self {
@@ -260,6 +289,7 @@ impl Scenario {
                 what: "nothing has a lease; parent and children are listed",
                 discovers: true,
                 start: Start::Unleased,
+                deeper: Budget { late: 1, ..NOTHING },
                 ..split.clone()
             },
             Self {
@@ -271,6 +301,7 @@ impl Scenario {
                     trims: 1,
                     ..NOTHING
                 },
+                deeper: Budget { late: 1, ..NOTHING },
                 ..split.clone()
             },
             Self {
@@ -281,9 +312,9 @@ impl Scenario {
                 budget: Budget {
                     trims: 1,
                     flaps: 1,
-                    late: 1,
                     ..NOTHING
                 },
+                deeper: Budget { late: 1, ..NOTHING },
                 ..split
             },
         ]

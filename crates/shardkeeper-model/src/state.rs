@@ -166,6 +166,24 @@ pub struct Budget {
 }
 
 impl Budget {
+    pub(crate) fn and(&self, more: &Self) -> Self {
+        Self {
+            slow_beats: self.slow_beats + more.slow_beats,
+            slow_reads: self.slow_reads + more.slow_reads,
+            lost: self.lost + more.lost,
+            late: self.late + more.late,
+            crashes: self.crashes + more.crashes,
+            lives: self.lives + more.lives,
+            asks: self.asks + more.asks,
+            leaves: self.leaves + more.leaves,
+            vanishing: self.vanishing + more.vanishing,
+            shows: self.shows + more.shows,
+            trims: self.trims + more.trims,
+            flaps: self.flaps + more.flaps,
+            hangs: self.hangs + more.hangs,
+        }
+    }
+
     pub(crate) fn numbers(&self) -> [u8; 13] {
         [
             self.slow_beats,
@@ -215,6 +233,8 @@ pub enum Broken {
     Guess,
     /// A request outlived the owner that it was made to.
     Request,
+    /// An owner's write was refused, and no earlier attempt of its own was the reason.
+    Disturbed,
 }
 
 /// The world.
@@ -233,6 +253,8 @@ pub struct State {
     pub(crate) names: u64,
     /// The longest lease duration of the scenario, in ticks.
     pub(crate) longest: u64,
+    /// The workers are of one kind.
+    pub(crate) alike: bool,
 }
 
 impl State {

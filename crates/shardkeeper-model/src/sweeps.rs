@@ -45,8 +45,10 @@ impl State {
         }
         let claims = self.plan(rules, worker, &reading.table);
         let any = !claims.is_empty();
-        for lease in claims {
-            self.take(rules, worker, &lease, wire);
+        for (index, lease) in claims.iter().enumerate() {
+            // One mishap a step.
+            let wire = if index == 0 { wire } else { Wire::Answered };
+            self.take(rules, worker, lease, wire);
         }
         any || wire == Wire::Answered
     }
@@ -194,6 +196,13 @@ impl State {
     /// asks when the scenario says so: the model is about what may happen, not about who should.
     fn plan(&self, rules: Rules<'_>, worker: usize, table: &Table) -> Vec<Lease> {
         let me = &self.workers[worker];
+        let free = |lease: &Lease| {
+            let over = |id: &WorkerId| self.fate(rules, worker, id).is_over();
+            lease.is_active() && lease.owner.as_ref().is_none_or(over)
+        };
+        if !table.leases().any(|(_, lease)| free(lease)) {
+            return Vec::new();
+        }
         let tree = table.tree();
         let startable = |lease: &&Lease| lease.is_active() && lineage::may_start(lease, &tree);
         let leases: Vec<Sighting> = table

@@ -1,4 +1,4 @@
-//! Development tasks of the shardkeeper workspace: `cargo xtask test`, `cargo xtask bench`, `cargo xtask trace`.
+//! Development tasks of the shardkeeper workspace: `cargo xtask bench`, `cargo xtask model`, `cargo xtask test`, `cargo xtask trace`.
 //!
 //! Thin on purpose: it starts other programs, reads sources, and says what happened. It depends on nothing of the
 //! workspace, so that it builds in seconds on a machine that has never built anything here.
@@ -9,6 +9,7 @@
 
 mod bench;
 mod failure;
+mod model;
 mod process;
 mod progress;
 mod rules;
@@ -46,6 +47,8 @@ enum Task {
     Bench(bench::Options),
     /// Show what is promised, where the code keeps it and which tests prove it; fail where something is missing
     Trace(trace::Options),
+    /// Walk through every state of the lease protocol's model
+    Model(model::Options),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&workspace, options),
         Task::Bench(options) => bench::run(&workspace, &options),
         Task::Trace(options) => trace::run(&workspace, &options),
+        Task::Model(options) => model::run(&workspace, &options),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,7 +7,7 @@ pub(crate) mod preflight;
 use crate::failure::Failure;
 use crate::totals::Totals;
 use crate::workspace::Workspace;
-use crate::{Outcome, rules, server, trace};
+use crate::{Outcome, model, rules, server, trace};
 
 /// What a step may need to know.
 pub(crate) struct Task<'a> {
@@ -136,6 +136,13 @@ fn cargo_steps() -> Vec<Step> {
             true,
             cargo_steps::doctest,
             "mend the docs",
+        ),
+        step(
+            "model",
+            "every state of the lease protocol's model",
+            true,
+            |task| model::step(task.workspace).map(|()| Totals::default()),
+            "the story above says how it came about; crates/shardkeeper-model/src/lib.rs how to read it",
         ),
         step(
             "package",
