@@ -144,6 +144,10 @@ impl<'a> Pen<'a> {
         lease.map_or(self.state.past.highest[branch.index()], |lease| lease.epoch)
     }
 
+    fn term(&self) -> u64 {
+        self.state.table.group().map_or(0, |group| group.term)
+    }
+
     fn version_of(&self, branch: Branch) -> u64 {
         let lease = self.state.table.lease(branch);
         lease.map_or(0, |lease| lease.version)
@@ -195,9 +199,9 @@ impl<'a> Pen<'a> {
         if let Some(group) = table.group() {
             self.mark(251);
             self.maybe(group.discoverer.as_ref().map(|id| id.as_str()));
-            self.number(group.term);
+            self.beside(group.term, self.term());
             for branch in Branch::ALL {
-                self.between(group.epoch_floor, self.epoch_of(branch));
+                self.beside(group.epoch_floor, self.epoch_of(branch));
             }
         }
     }
@@ -264,7 +268,7 @@ impl<'a> Pen<'a> {
         if let Some(listing) = &worker.listing {
             self.mark(255);
             listing.shown.iter().for_each(|shown| self.flag(*shown));
-            self.number(listing.term);
+            self.beside(listing.term, self.term());
         }
         if let Some(since) = worker.hung {
             self.age(since, AGES * duration + 1);
@@ -388,6 +392,7 @@ impl<'a> Pen<'a> {
             (Some(Value::Number(number)), Some(branch), "epoch") => {
                 self.beside(*number, self.epoch_of(branch));
             }
+            (Some(Value::Number(number)), None, "term") => self.beside(*number, self.term()),
             (Some(Value::Number(number)), Some(branch), "leaseCounter") => {
                 self.beside(*number, self.version_of(branch));
             }

@@ -33,8 +33,17 @@ impl State {
         self.land(rules, &[lead], None)
     }
 
+    /// Begins a round that takes its time.
+    pub(crate) fn list_slowly(&mut self, worker: usize) -> bool {
+        let begun = self.list(worker);
+        if begun {
+            self.budget.slow_reads -= 1;
+        }
+        begun
+    }
+
     /// Begins a round: the term, then a listing of the stream.
-    pub(crate) fn list(&mut self, worker: usize) -> bool {
+    fn list(&mut self, worker: usize) -> bool {
         let me = &self.workers[worker].id;
         let group = self.table.group();
         let group = group.filter(|group| group.discoverer.as_ref() == Some(me));
@@ -48,8 +57,11 @@ impl State {
         true
     }
 
-    /// Ends the round: reads the leases, and writes what follows. False when nothing does.
+    /// Ends the round, or makes a whole one: reads the leases, and writes what follows. False when nothing does.
     pub(crate) fn discover(&mut self, rules: Rules<'_>, worker: usize, wire: Wire) -> bool {
+        if self.workers[worker].listing.is_none() {
+            self.list(worker);
+        }
         let Some(listing) = self.workers[worker].listing.take() else {
             return false;
         };

@@ -241,7 +241,7 @@ impl Protocol {
             }
             Action::Vanishes(w) => state.row_vanishes(w),
             Action::Lead(w) => return state.lead(rules, w),
-            Action::List(w) => return state.list(w),
+            Action::List(w) => return state.list_slowly(w),
             Action::Discover(w, wire) => return state.discover(rules, w, wire),
             _ => return false,
         }

@@ -75,9 +75,8 @@ impl Protocol {
         }
         if self.scenario.discovers {
             actions.push(Action::Lead(worker));
-            if me.listing.is_some() {
-                actions.extend(Wire::open(state).map(|wire| Action::Discover(worker, wire)));
-            } else {
+            actions.extend(Wire::open(state).map(|wire| Action::Discover(worker, wire)));
+            if me.listing.is_none() && state.budget.slow_reads > 0 {
                 actions.push(Action::List(worker));
             }
         }

@@ -103,10 +103,7 @@ impl Protocol {
         }
         if self.scenario.discovers {
             steps.push(vec![Action::Lead(worker)]);
-            steps.push(vec![
-                Action::List(worker),
-                Action::Discover(worker, answered),
-            ]);
+            steps.push(vec![Action::Discover(worker, answered)]);
         }
     }
 
