@@ -496,6 +496,18 @@ impl Watch {
     }
 }
 
+/// Until when a worker is entitled that was entitled until `until` and hears, at `heard`, of a beat that entitles it
+/// until `next`. What has lapsed stays lapsed, however good the answer is: a beat that landed late may have come after
+/// an observer's verdict, and the leases may be another's by now (S5, S11).
+/// `T` is a moment of the worker's own clock.
+pub fn prolonged<T: Ord>(until: T, heard: T, next: T) -> T {
+    if heard < until {
+        until.max(next)
+    } else {
+        until
+    }
+}
+
 /// Whose beat is in a worker's own row, after its beat was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BeatFound {
@@ -661,6 +673,14 @@ mod tests {
             (13..50).all(overlap),
             "a check that cannot fail shows nothing"
         );
+    }
+
+    #[test]
+    fn s11_who_has_lapsed_is_not_entitled_again_by_a_late_answer() {
+        let at = Duration::from_secs;
+        assert_eq!(prolonged(at(8), at(7), at(12)), at(12));
+        assert_eq!(prolonged(at(8), at(7), at(3)), at(8), "never shorter");
+        assert_eq!(prolonged(at(8), at(8), at(12)), at(8), "lapsed");
     }
 
     #[test]

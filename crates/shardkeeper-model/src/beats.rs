@@ -1,6 +1,8 @@
 //! Joining, beating, lapsing: what keeps an incarnation alive in its own eyes.
 
-use shardkeeper_core::membership::{BeatFound, WorkerRow, WorkerState, beat_found, worker_key};
+use shardkeeper_core::membership::{
+    BeatFound, WorkerRow, WorkerState, beat_found, prolonged, worker_key,
+};
 use shardkeeper_core::row::{Condition, Verb, Write};
 
 use crate::cast::{at, incarnation, worker_name};
@@ -139,10 +141,12 @@ impl State {
         } else {
             beat.sent
         };
-        // One that lapsed is over, even if the answer would have come in time for the next term.
-        if now < me.until || rules.planted(Plant::DemotedResumes) {
-            me.until = me.until.max(counted_from + duration);
-        }
+        let next = counted_from + duration;
+        me.until = if rules.planted(Plant::DemotedResumes) {
+            me.until.max(next)
+        } else {
+            prolonged(me.until, now, next)
+        };
         self.mail(rules, worker);
     }
 

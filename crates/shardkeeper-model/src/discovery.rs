@@ -138,6 +138,7 @@ impl State {
                 parent: shard.parent,
                 checkpoint: Checkpoint::TrimHorizon,
                 epoch: floor + 1,
+                stopped: None,
             };
             new.create(None, write_id)
         });

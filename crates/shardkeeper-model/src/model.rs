@@ -115,6 +115,7 @@ impl Protocol {
                 parent: branch.parent().map(|parent| parent.shard().clone()),
                 checkpoint: behind(0),
                 epoch: 1,
+                stopped: None,
             };
             state.land(rules, &[new.create(None, &write_id)], None);
         };

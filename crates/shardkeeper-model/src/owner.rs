@@ -189,6 +189,7 @@ impl State {
                 parent: Some(branch.shard().clone()),
                 checkpoint,
                 epoch: task.held.epoch().saturating_add(1),
+                stopped: None,
             })
             .collect();
         let existing: Vec<RowKey> = existing.iter().map(|child| child.key().clone()).collect();

@@ -140,7 +140,7 @@ impl Parts {
                 )));
             }
         }
-        standing.extend(sent + lease_duration.saturating_sub(self.settings.margin));
+        standing.begin(sent + lease_duration.saturating_sub(self.settings.margin));
         // Without it nobody would watch us, or give us anything. The row that is left behind otherwise is reaped.
         if !self.settle(&[GroupRow::enrol(&me)]).await? {
             return Err(Joining::Failed(unexpected(

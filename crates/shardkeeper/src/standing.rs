@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use shardkeeper_core::membership::WorkerState;
+use shardkeeper_core::membership::{WorkerState, prolonged};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -51,9 +51,15 @@ impl Standing {
             && nanos(self.env.now()) < self.valid_until.load(Ordering::Acquire)
     }
 
-    /// A beat was acknowledged that entitles us until then.
+    /// The row of the incarnation was made, which entitles it until then.
+    pub(crate) fn begin(&self, until: Duration) {
+        self.valid_until.store(nanos(until), Ordering::Release);
+    }
+
+    /// A beat was acknowledged that entitles us until then, unless we have lapsed. Only the beats call this.
     pub(crate) fn extend(&self, until: Duration) {
-        self.valid_until.fetch_max(nanos(until), Ordering::AcqRel);
+        let until = prolonged(self.valid_until(), self.env.now(), until);
+        self.valid_until.store(nanos(until), Ordering::Release);
     }
 
     pub(crate) fn valid_until(&self) -> Duration {
@@ -157,9 +163,14 @@ mod tests {
         let env = Env::simulated(1);
         let standing = Standing::new(&env);
         assert!(!standing.holds(), "not before the first beat was answered");
-        standing.extend(env.now() + Duration::from_secs(8));
+        standing.begin(env.now() + Duration::from_secs(8));
         assert!(standing.holds());
         tokio::time::advance(Duration::from_secs(600)).await;
         assert!(!standing.holds());
+        standing.extend(env.now() + Duration::from_secs(8));
+        assert!(
+            !standing.holds(),
+            "an answer that is heard too late changes nothing"
+        );
     }
 }
