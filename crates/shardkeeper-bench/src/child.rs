@@ -1,45 +1,53 @@
 //! Starts this program again, as the server or as a client.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use clap::ValueEnum;
+use serde::de::DeserializeOwned;
 
 use crate::Outcome;
 use crate::client::{self, Sample};
-use crate::serve::Ready;
 
 /// The server's process. It ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct ServerProcess {
     child: Child,
-    endpoint: String,
+    output: BufReader<ChildStdout>,
+    input: ChildStdin,
 }
 
 impl ServerProcess {
-    /// Waits until the server has its backlog and can be asked.
-    pub(crate) fn start(pages: u32) -> Outcome<Self> {
+    /// Waits until the server can be asked; it says so in one line.
+    pub(crate) fn start<Ready: DeserializeOwned>(arguments: &[&str]) -> Outcome<(Self, Ready)> {
         let mut child = this_program()?
-            .args(["serve", "--pages", &pages.to_string()])
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        let mut line = String::new();
-        if let Some(output) = child.stdout.take() {
-            BufReader::new(output).read_line(&mut line)?;
-        }
+        let pipes = child.stdin.take().zip(child.stdout.take());
+        let (input, output) = pipes.ok_or("the server has no pipes")?;
         let mut server = Self {
             child,
-            endpoint: String::new(),
+            output: BufReader::new(output),
+            input,
         };
-        let ready: Ready =
-            serde_json::from_str(&line).map_err(|_| "the server could not be started")?;
-        server.endpoint = ready.endpoint;
-        Ok(server)
+        let ready = server
+            .hear()
+            .map_err(|_| "the server could not be started")?;
+        Ok((server, ready))
     }
 
-    pub(crate) fn endpoint(&self) -> &str {
-        &self.endpoint
+    /// Tells it something that it answers with one line.
+    pub(crate) fn tell<Answer: DeserializeOwned>(&mut self, line: &str) -> Outcome<Answer> {
+        writeln!(self.input, "{line}")?;
+        self.hear()
+    }
+
+    fn hear<Said: DeserializeOwned>(&mut self) -> Outcome<Said> {
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        Ok(serde_json::from_str(&line)?)
     }
 }
 
@@ -70,7 +78,8 @@ pub(crate) fn run_client(job: &client::Options) -> Outcome<Sample> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-fn this_program() -> Outcome<Command> {
+/// This program, to be started once more.
+pub(crate) fn this_program() -> Outcome<Command> {
     Ok(Command::new(std::env::current_exe()?))
 }
 

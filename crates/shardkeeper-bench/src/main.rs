@@ -7,6 +7,7 @@ mod account;
 mod backlog;
 mod child;
 mod client;
+mod handover;
 mod read;
 mod report;
 mod round;
@@ -38,6 +39,14 @@ enum Task {
     /// One client of `read`
     #[command(hide = true)]
     Client(client::Options),
+    /// How long shards stand still when workers come, go and crash, and what an idle fleet costs
+    Handover(handover::Options),
+    /// The server side of `handover`
+    #[command(hide = true)]
+    HandoverSource(handover::source::Options),
+    /// One worker of `handover`
+    #[command(hide = true)]
+    HandoverMember(handover::member::Options),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +54,9 @@ fn main() -> ExitCode {
         Task::Read(options) => read::run(&options),
         Task::Serve(options) => serve::run(&options),
         Task::Client(options) => client::run(&options),
+        Task::Handover(options) => handover::run(&options),
+        Task::HandoverSource(options) => handover::source::run(options),
+        Task::HandoverMember(options) => handover::member::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

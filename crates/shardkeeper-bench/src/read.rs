@@ -7,6 +7,7 @@ use crate::backlog::{PAGE_RECORDS, Size};
 use crate::child::ServerProcess;
 use crate::report::{Paint, Report, SizeReport};
 use crate::round::{Course, Round};
+use crate::serve::Ready;
 
 #[derive(Args, Debug)]
 pub(crate) struct Options {
@@ -25,13 +26,15 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Outcome<()> {
     let pages = options.pages;
     eprintln!("filling the emulator: 2 x {pages} pages of {PAGE_RECORDS} records");
-    let server = ServerProcess::start(pages)?;
+    // Serves as long as it is not dropped.
+    let (_server, ready) =
+        ServerProcess::start::<Ready>(&["serve", "--pages", &pages.to_string()])?;
     let mut small = SizeReport::of(Size::Small);
     let mut large = SizeReport::of(Size::Large);
     for number in 1..=options.rounds {
         for report in [&mut small, &mut large] {
             let round = Round::run(Course {
-                endpoint: server.endpoint(),
+                endpoint: &ready.endpoint,
                 size: report.size(),
                 pages,
             })?;

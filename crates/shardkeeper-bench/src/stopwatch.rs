@@ -36,6 +36,11 @@ impl Moment {
     }
 }
 
+/// The wall's clock, which all processes of a machine share.
+pub(crate) fn wall_clock() -> Duration {
+    read(ClockId::Monotonic)
+}
+
 fn read(clock: ClockId) -> Duration {
     let time = clock_gettime(clock);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);

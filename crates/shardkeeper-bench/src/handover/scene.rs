@@ -1,0 +1,68 @@
+//! What a scene gives.
+
+pub(super) mod crash;
+pub(super) mod deploy;
+pub(super) mod join;
+pub(super) mod rolling;
+
+use std::time::Duration;
+
+use super::journal::{Delivery, Journal};
+
+/// What was seen in one scene.
+#[derive(Debug)]
+pub(super) struct Seen {
+    /// One for each shard that moved, in each round.
+    pub(super) samples: Vec<Duration>,
+    pub(super) rounds: u32,
+    /// Records that came once more.
+    pub(super) again: usize,
+    pub(super) timeline: Timeline,
+}
+
+/// A stretch of a scene, to be drawn.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Timeline {
+    pub(super) shards: usize,
+    pub(super) from: Duration,
+    pub(super) to: Duration,
+    pub(super) deliveries: Vec<Delivery>,
+    pub(super) marks: Vec<Mark>,
+}
+
+/// Something that was done to a worker.
+#[derive(Clone, Debug)]
+pub(super) struct Mark {
+    pub(super) at: Duration,
+    pub(super) what: String,
+}
+
+impl Timeline {
+    pub(super) fn of(journal: &Journal, from: Duration, to: Duration, marks: Vec<Mark>) -> Self {
+        Self {
+            shards: journal.shards(),
+            from,
+            to,
+            deliveries: journal.between(from, to),
+            marks,
+        }
+    }
+}
+
+impl Mark {
+    pub(super) fn new(at: Duration, what: impl Into<String>) -> Self {
+        Self {
+            at,
+            what: what.into(),
+        }
+    }
+}
+
+/// Shows that something is going on.
+fn tell(scene: &str, (round, rounds): (u32, u32), samples: &[Duration], again: usize) {
+    let longest = samples.iter().max().copied().unwrap_or_default();
+    let (count, longest) = (samples.len(), longest.as_secs_f64());
+    eprintln!(
+        "{scene} {round}/{rounds}: {count} shards, longest pause {longest:.2} s, {again} records came again"
+    );
+}

@@ -1,0 +1,53 @@
+//! A deploy: the next version is started, and as soon as it is a member of the group the old one gets SIGTERM.
+
+use std::time::Duration;
+
+use super::{Mark, Seen, Timeline};
+use crate::Outcome;
+use crate::handover::stage::Stage;
+use crate::stopwatch::wall_clock;
+
+/// How much of the time before and after SIGTERM is drawn.
+const AROUND: Duration = Duration::from_secs(2);
+
+pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<Seen> {
+    let mut stage = Stage::open("bench-deploy", shards)?;
+    let mut old = stage.start(1)?[0];
+    stage.settle(&[old])?;
+    let mut samples = Vec::new();
+    let mut timeline = Timeline::default();
+    for round in 1..=rounds {
+        stage.drift(round)?;
+        let new = stage.start(1)?[0];
+        stage.drift(round)?;
+        let before = stage.journal().again();
+        let owned = stage.journal().shards_of(old);
+        let asked = stage.fleet.terminate(old)?;
+        let took = stage.follow(&owned, old, asked)?;
+        stage.gone(old)?;
+        stage.fleet.pass(AROUND)?;
+        super::tell(
+            "deploy",
+            (round, rounds),
+            &took,
+            stage.journal().again() - before,
+        );
+        samples.extend(took);
+        let marks = vec![Mark::new(asked, "SIGTERM")];
+        timeline = Timeline::of(
+            stage.journal(),
+            asked.saturating_sub(AROUND),
+            wall_clock(),
+            marks,
+        );
+        old = new;
+    }
+    let again = stage.journal().again();
+    stage.close()?;
+    Ok(Seen {
+        samples,
+        rounds,
+        again,
+        timeline,
+    })
+}

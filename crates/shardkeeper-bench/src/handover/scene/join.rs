@@ -1,0 +1,68 @@
+//! More workers: a third one joins two, and asks for its share.
+
+use std::time::Duration;
+
+use super::{Mark, Seen, Timeline};
+use crate::Outcome;
+use crate::handover::stage::Stage;
+use crate::stopwatch::wall_clock;
+
+const AROUND: Duration = Duration::from_secs(2);
+
+/// Beside the pauses of shards: how long it took from the start of the process to an even share, in each round.
+pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<(Seen, Vec<Duration>)> {
+    let mut stage = Stage::open("bench-join", shards)?;
+    let mut pair = stage.start(2)?;
+    stage.settle(&pair)?;
+    let (mut samples, mut balanced) = (Vec::new(), Vec::new());
+    let mut timeline = Timeline::default();
+    for round in 1..=rounds {
+        stage.drift(round)?;
+        let before = stage.journal().again();
+        let started = wall_clock();
+        let third = stage.start(1)?[0];
+        let joined = wall_clock();
+        let all = [pair[0], pair[1], third];
+        stage.settle(&all)?;
+        let even = wall_clock();
+        balanced.push(even - started);
+        let moved = stage.journal().shards_of(third);
+        let pauses = moved
+            .iter()
+            .filter_map(|shard| stage.journal().pause_before(*shard, third));
+        let pauses: Vec<Duration> = pauses.collect();
+        stage.fleet.pass(AROUND)?;
+        super::tell(
+            "join",
+            (round, rounds),
+            &pauses,
+            stage.journal().again() - before,
+        );
+        samples.extend(pauses);
+        let marks = vec![
+            Mark::new(started, "started"),
+            Mark::new(joined, "joined"),
+            Mark::new(even, "balanced"),
+        ];
+        timeline = Timeline::of(
+            stage.journal(),
+            started.saturating_sub(AROUND),
+            even + AROUND,
+            marks,
+        );
+        // The longest serving one leaves, so that everybody has been everything.
+        stage.fleet.terminate(pair[0])?;
+        stage.gone(pair[0])?;
+        pair = vec![pair[1], third];
+        stage.settle(&pair)?;
+    }
+    let again = stage.journal().again();
+    stage.close()?;
+    let seen = Seen {
+        samples,
+        rounds,
+        again,
+        timeline,
+    };
+    Ok((seen, balanced))
+}

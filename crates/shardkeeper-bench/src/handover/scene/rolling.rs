@@ -1,0 +1,64 @@
+//! A rolling deploy: ten workers are replaced, one after the other.
+
+use std::time::Duration;
+
+use super::{Mark, Seen, Timeline};
+use crate::Outcome;
+use crate::handover::stage::Stage;
+use crate::stopwatch::wall_clock;
+
+const FLEET: usize = 10;
+const AROUND: Duration = Duration::from_secs(2);
+/// An orchestrator waits a little before it believes a new process, and before it goes on.
+const BETWEEN: Duration = Duration::from_secs(1);
+
+/// The longest pause of each shard is a sample.
+pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<Seen> {
+    let mut stage = Stage::open("bench-rolling", shards)?;
+    let mut fleet = stage.start(FLEET)?;
+    stage.settle(&fleet)?;
+    let mut samples = Vec::new();
+    let mut timeline = Timeline::default();
+    for round in 1..=rounds {
+        stage.drift(round)?;
+        let before = stage.journal().again();
+        let begin = wall_clock();
+        let mut marks = Vec::new();
+        for old in std::mem::take(&mut fleet) {
+            let new = stage.start(1)?[0];
+            stage.fleet.pass(BETWEEN)?;
+            let owned = stage.journal().shards_of(old);
+            let asked = stage.fleet.terminate(old)?;
+            marks.push(Mark::new(asked, ""));
+            stage.follow(&owned, old, asked)?;
+            stage.gone(old)?;
+            stage.fleet.pass(BETWEEN)?;
+            fleet.push(new);
+        }
+        let end = wall_clock();
+        stage.fleet.pass(AROUND)?;
+        let pause = |shard| stage.journal().longest_pause(shard, begin, end);
+        let pauses: Vec<Duration> = (0..shards).map(pause).collect();
+        super::tell(
+            "rolling",
+            (round, rounds),
+            &pauses,
+            stage.journal().again() - before,
+        );
+        samples.extend(pauses);
+        timeline = Timeline::of(
+            stage.journal(),
+            begin.saturating_sub(AROUND),
+            end + AROUND,
+            marks,
+        );
+    }
+    let again = stage.journal().again();
+    stage.close()?;
+    Ok(Seen {
+        samples,
+        rounds,
+        again,
+        timeline,
+    })
+}
