@@ -3,16 +3,30 @@
 //! Workers are processes with default settings, the server is a process of its own, and time is real. Each scene has a
 //! server, a writer that writes steadily to every shard, and a lease table of its own.
 
+mod cost;
+mod distribution;
 mod fleet;
 mod journal;
 pub(crate) mod member;
+mod plot;
+mod report;
 mod scene;
 pub(crate) mod source;
 mod stage;
 
-use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
 
+use clap::{Args, ValueEnum};
+use shardkeeper::Settings;
+
+use self::report::Report;
 use crate::Outcome;
+use crate::report::Paint;
+
+/// Two for each of ten workers.
+const ROLLING_SHARDS: usize = 20;
+const IDLE_HOURS: u64 = 2;
 
 #[derive(Args, Debug)]
 pub(crate) struct Options {
@@ -25,6 +39,9 @@ pub(crate) struct Options {
     /// Plays only these scenes
     #[arg(long, value_delimiter = ',')]
     only: Vec<Part>,
+    /// Writes a picture of the run, as SVG
+    #[arg(long)]
+    plot: Option<PathBuf>,
     /// The last line of output is one JSON object
     #[arg(long)]
     json: bool,
@@ -40,6 +57,8 @@ enum Part {
     Join,
     /// Ten workers are replaced
     Rolling,
+    /// What an idle fleet asks of the lease table
+    Cost,
 }
 
 impl Options {
@@ -52,29 +71,41 @@ impl Options {
     }
 }
 
-/// Plays the scenes and shows what was seen.
+/// Plays the scenes and shows what was seen. A goal that is missed is shown; a record that is lost is an error.
 pub(crate) fn run(options: &Options) -> Outcome<()> {
-    let shards = usize::from(options.shards);
-    if options.plays(Part::Deploy) {
-        println!(
-            "{:?}",
-            scene::deploy::run(shards, options.rounds(30))?.samples
-        );
+    let report = measure(options)?;
+    print!("{}", report.table(Paint::for_stdout())?);
+    if let Some(path) = &options.plot {
+        std::fs::write(path, plot::draw(&report))?;
     }
-    if options.plays(Part::Crash) {
-        println!(
-            "{:?}",
-            scene::crash::run(shards, options.rounds(12))?.samples
-        );
-    }
-    if options.plays(Part::Join) {
-        println!(
-            "{:?}",
-            scene::join::run(shards, options.rounds(12))?.0.samples
-        );
-    }
-    if options.plays(Part::Rolling) {
-        println!("{:?}", scene::rolling::run(20, options.rounds(1))?.samples);
+    if options.json {
+        println!("{}", report.json());
     }
     Ok(())
+}
+
+fn measure(options: &Options) -> Outcome<Report> {
+    let shards = usize::from(options.shards);
+    let mut report = Report {
+        lease_duration: Settings::default().lease_duration,
+        ..Report::default()
+    };
+    if options.plays(Part::Cost) {
+        eprintln!("cost: an idle fleet for {IDLE_HOURS} virtual hours");
+        report.cost = Some(cost::measure(Duration::from_secs(IDLE_HOURS * 3600))?);
+    }
+    if options.plays(Part::Deploy) {
+        report.deploy = Some(scene::deploy::run(shards, options.rounds(30))?);
+    }
+    if options.plays(Part::Crash) {
+        report.crash = Some(scene::crash::run(shards, options.rounds(12))?);
+    }
+    if options.plays(Part::Join) {
+        let (seen, balanced) = scene::join::run(shards, options.rounds(12))?;
+        (report.join, report.balanced) = (Some(seen), balanced);
+    }
+    if options.plays(Part::Rolling) {
+        report.rolling = Some(scene::rolling::run(ROLLING_SHARDS, options.rounds(1))?);
+    }
+    Ok(report)
 }

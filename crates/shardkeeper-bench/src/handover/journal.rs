@@ -1,6 +1,7 @@
 //! What the workers of a scene said: which record came when, to whom, and what came twice or not at all.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Sub;
 use std::time::Duration;
 
 use super::source::Written;
@@ -28,10 +29,32 @@ pub(super) struct Journal {
     /// By shard, in the order of time.
     deliveries: Vec<Vec<Delivery>>,
     seen: BTreeSet<(usize, u64)>,
-    again: usize,
+    pub(super) counts: Counts,
     pub(super) joined: BTreeSet<Member>,
     pub(super) discoverer: Option<Member>,
+}
+
+/// What should be rare.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    /// Records that came once more.
+    pub(super) again: usize,
+    /// Leases that were taken while nobody owned them: their owner knew of no successor.
+    pub(super) freed: usize,
+    /// Workers that gave themselves up.
     pub(super) demotions: usize,
+}
+
+impl Sub for Counts {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
+        Self {
+            again: self.again - before.again,
+            freed: self.freed - before.freed,
+            demotions: self.demotions - before.demotions,
+        }
+    }
 }
 
 impl Journal {
@@ -41,10 +64,9 @@ impl Journal {
             shard_ids: shards.iter().enumerate().map(place).collect(),
             deliveries: vec![Vec::new(); shards.len()],
             seen: BTreeSet::new(),
-            again: 0,
+            counts: Counts::default(),
             joined: BTreeSet::new(),
             discoverer: None,
-            demotions: 0,
         }
     }
 
@@ -69,8 +91,9 @@ impl Journal {
             }
             ("joined", _) => _ = self.joined.insert(member),
             ("discoverer", _) => self.discoverer = Some(member),
-            ("demoted", _) => self.demotions += 1,
-            ("acquired" | "released" | "dead" | "left", _) => {}
+            ("demoted", _) => self.counts.demotions += 1,
+            ("acquired", [_, how, ..]) => self.counts.freed += usize::from(*how == "Free"),
+            ("released" | "dead" | "left", _) => {}
             _ => return Err(garbled().into()),
         }
         Ok(())
@@ -82,16 +105,11 @@ impl Journal {
             return;
         }
         if !self.seen.insert((delivery.shard, delivery.number)) {
-            self.again += 1;
+            self.counts.again += 1;
         }
         let earlier = &mut self.deliveries[delivery.shard];
         let place = earlier.partition_point(|d| d.at <= delivery.at);
         earlier.insert(place, delivery);
-    }
-
-    /// How many records came once more.
-    pub(super) fn again(&self) -> usize {
-        self.again
     }
 
     pub(super) fn shards(&self) -> usize {

@@ -7,7 +7,7 @@ pub(super) mod rolling;
 
 use std::time::Duration;
 
-use super::journal::{Delivery, Journal};
+use super::journal::{Counts, Delivery, Journal};
 
 /// What was seen in one scene.
 #[derive(Debug)]
@@ -59,10 +59,16 @@ impl Mark {
 }
 
 /// Shows that something is going on.
-fn tell(scene: &str, (round, rounds): (u32, u32), samples: &[Duration], again: usize) {
+fn tell(scene: &str, (round, rounds): (u32, u32), samples: &[Duration], counts: Counts) {
     let longest = samples.iter().max().copied().unwrap_or_default();
-    let (count, longest) = (samples.len(), longest.as_secs_f64());
+    let (shards, longest) = (samples.len(), longest.as_secs_f64());
+    let Counts {
+        again,
+        freed,
+        demotions,
+    } = counts;
     eprintln!(
-        "{scene} {round}/{rounds}: {count} shards, longest pause {longest:.2} s, {again} records came again"
+        "{scene} {round}/{rounds}: {shards} shards, longest pause {longest:.2} s, {again} records came again, \
+         {freed} leases were freed, {demotions} workers gave themselves up"
     );
 }

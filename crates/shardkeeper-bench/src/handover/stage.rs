@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::fleet::Fleet;
-use super::journal::{Journal, Member};
+use super::journal::{Counts, Journal, Member};
 use super::source::{Ready, STOP, Written};
 use crate::Outcome;
 use crate::child::ServerProcess;
@@ -33,6 +33,10 @@ impl Stage {
 
     pub(super) fn journal(&self) -> &Journal {
         &self.fleet.journal
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        self.journal().counts
     }
 
     /// Starts workers, and waits until each has joined the group.

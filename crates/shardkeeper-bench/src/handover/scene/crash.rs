@@ -19,19 +19,14 @@ pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<Seen> {
     for round in 1..=rounds {
         stage.drift(round)?;
         let victim = victim(round, &fleet, stage.journal().discoverer);
-        let before = stage.journal().again();
+        let before = stage.counts();
         let owned = stage.journal().shards_of(victim);
         let killed = stage.fleet.kill(victim)?;
         let took = stage.follow(&owned, victim, killed)?;
         // How it ended is known: it was killed.
         let _ = stage.fleet.ended(victim, AROUND)?;
         stage.fleet.pass(AROUND)?;
-        super::tell(
-            "crash",
-            (round, rounds),
-            &took,
-            stage.journal().again() - before,
-        );
+        super::tell("crash", (round, rounds), &took, stage.counts() - before);
         let to = killed + took.iter().max().copied().unwrap_or_default() + AROUND;
         samples.extend(took);
         let marks = vec![Mark::new(killed, "SIGKILL")];
@@ -40,7 +35,7 @@ pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<Seen> {
         fleet.extend(stage.start(1)?);
         stage.settle(&fleet)?;
     }
-    let again = stage.journal().again();
+    let again = stage.counts().again;
     stage.close()?;
     Ok(Seen {
         samples,

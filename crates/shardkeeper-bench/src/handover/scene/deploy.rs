@@ -20,18 +20,13 @@ pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<Seen> {
         stage.drift(round)?;
         let new = stage.start(1)?[0];
         stage.drift(round)?;
-        let before = stage.journal().again();
+        let before = stage.counts();
         let owned = stage.journal().shards_of(old);
         let asked = stage.fleet.terminate(old)?;
         let took = stage.follow(&owned, old, asked)?;
         stage.gone(old)?;
         stage.fleet.pass(AROUND)?;
-        super::tell(
-            "deploy",
-            (round, rounds),
-            &took,
-            stage.journal().again() - before,
-        );
+        super::tell("deploy", (round, rounds), &took, stage.counts() - before);
         samples.extend(took);
         let marks = vec![Mark::new(asked, "SIGTERM")];
         timeline = Timeline::of(
@@ -42,7 +37,7 @@ pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<Seen> {
         );
         old = new;
     }
-    let again = stage.journal().again();
+    let again = stage.counts().again;
     stage.close()?;
     Ok(Seen {
         samples,

@@ -18,7 +18,7 @@ pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<(Seen, Vec
     let mut timeline = Timeline::default();
     for round in 1..=rounds {
         stage.drift(round)?;
-        let before = stage.journal().again();
+        let before = stage.counts();
         let started = wall_clock();
         let third = stage.start(1)?[0];
         let joined = wall_clock();
@@ -32,12 +32,7 @@ pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<(Seen, Vec
             .filter_map(|shard| stage.journal().pause_before(*shard, third));
         let pauses: Vec<Duration> = pauses.collect();
         stage.fleet.pass(AROUND)?;
-        super::tell(
-            "join",
-            (round, rounds),
-            &pauses,
-            stage.journal().again() - before,
-        );
+        super::tell("join", (round, rounds), &pauses, stage.counts() - before);
         samples.extend(pauses);
         let marks = vec![
             Mark::new(started, "started"),
@@ -56,7 +51,7 @@ pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<(Seen, Vec
         pair = vec![pair[1], third];
         stage.settle(&pair)?;
     }
-    let again = stage.journal().again();
+    let again = stage.counts().again;
     stage.close()?;
     let seen = Seen {
         samples,

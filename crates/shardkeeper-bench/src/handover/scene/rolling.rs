@@ -21,7 +21,7 @@ pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<Seen> {
     let mut timeline = Timeline::default();
     for round in 1..=rounds {
         stage.drift(round)?;
-        let before = stage.journal().again();
+        let before = stage.counts();
         let begin = wall_clock();
         let mut marks = Vec::new();
         for old in std::mem::take(&mut fleet) {
@@ -39,12 +39,7 @@ pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<Seen> {
         stage.fleet.pass(AROUND)?;
         let pause = |shard| stage.journal().longest_pause(shard, begin, end);
         let pauses: Vec<Duration> = (0..shards).map(pause).collect();
-        super::tell(
-            "rolling",
-            (round, rounds),
-            &pauses,
-            stage.journal().again() - before,
-        );
+        super::tell("rolling", (round, rounds), &pauses, stage.counts() - before);
         samples.extend(pauses);
         timeline = Timeline::of(
             stage.journal(),
@@ -53,7 +48,7 @@ pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<Seen> {
             marks,
         );
     }
-    let again = stage.journal().again();
+    let again = stage.counts().again;
     stage.close()?;
     Ok(Seen {
         samples,

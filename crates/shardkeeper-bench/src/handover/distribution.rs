@@ -1,0 +1,50 @@
+//! Percentiles of samples.
+
+use std::time::Duration;
+
+/// Samples in order.
+#[derive(Clone, Debug)]
+pub(super) struct Distribution(Vec<Duration>);
+
+impl Distribution {
+    pub(super) fn of(samples: &[Duration]) -> Self {
+        let mut samples = samples.to_vec();
+        samples.sort();
+        Self(samples)
+    }
+
+    pub(super) fn samples(&self) -> &[Duration] {
+        &self.0
+    }
+
+    /// The smallest sample that at least so many percent of all do not exceed.
+    pub(super) fn percentile(&self, percent: usize) -> Duration {
+        let rank = (self.0.len() * percent).div_ceil(100);
+        self.0
+            .get(rank.saturating_sub(1))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    pub(super) fn max(&self) -> Duration {
+        self.percentile(100)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_is_a_sample_that_was_seen() {
+        let millis = |many: std::ops::RangeInclusive<u64>| {
+            let samples: Vec<Duration> = many.rev().map(Duration::from_millis).collect();
+            Distribution::of(&samples)
+        };
+        let hundred = millis(1..=100);
+        let at = |percent| hundred.percentile(percent).as_millis();
+        assert_eq!([at(50), at(99), hundred.max().as_millis()], [50, 99, 100]);
+        assert_eq!(millis(1..=12).percentile(99), Duration::from_millis(12));
+        assert_eq!(Distribution::of(&[]).max(), Duration::ZERO);
+    }
+}
