@@ -10,6 +10,7 @@ use super::report::Report;
 /// An SVG document that is readable on light and on dark pages.
 pub(super) fn draw(report: &Report) -> String {
     let mut canvas = Canvas::default();
+    canvas.note("A lane is a shard, its colour is the worker that gets the records, a gap is a pause. The last round of each scene.");
     let panels = [
         (
             "A deploy: the next worker has joined, the old one gets SIGTERM",

@@ -9,6 +9,13 @@ use std::time::Duration;
 
 use super::journal::{Counts, Delivery, Journal};
 
+/// How much of the time before and after what happened is drawn.
+const AROUND: Duration = Duration::from_secs(2);
+/// A shard is read a few times a second.
+const BEYOND: Duration = Duration::from_secs(1);
+/// Long enough for everything that is drawn to have been seen.
+const AFTERWARDS: Duration = Duration::from_secs(3);
+
 /// What was seen in one scene.
 #[derive(Debug)]
 pub(super) struct Seen {
@@ -38,19 +45,23 @@ pub(super) struct Mark {
 }
 
 impl Timeline {
-    pub(super) fn of(journal: &Journal, from: Duration, to: Duration, marks: Vec<Mark>) -> Self {
+    /// What happened from `from` until `to`, and a little before and after it.
+    fn of(journal: &Journal, from: Duration, to: Duration, marks: Vec<Mark>) -> Self {
+        let (from, to) = (from.saturating_sub(AROUND), to + AROUND);
+        // What goes on beyond an edge must not seem to end before it.
+        let deliveries = journal.between(from.saturating_sub(BEYOND), to + BEYOND);
         Self {
             shards: journal.shards(),
             from,
             to,
-            deliveries: journal.between(from, to),
+            deliveries,
             marks,
         }
     }
 }
 
 impl Mark {
-    pub(super) fn new(at: Duration, what: impl Into<String>) -> Self {
+    fn new(at: Duration, what: impl Into<String>) -> Self {
         Self {
             at,
             what: what.into(),
@@ -58,10 +69,13 @@ impl Mark {
     }
 }
 
+fn longest(samples: &[Duration]) -> Duration {
+    samples.iter().max().copied().unwrap_or_default()
+}
+
 /// Shows that something is going on.
 fn tell(scene: &str, (round, rounds): (u32, u32), samples: &[Duration], counts: Counts) {
-    let longest = samples.iter().max().copied().unwrap_or_default();
-    let (shards, longest) = (samples.len(), longest.as_secs_f64());
+    let (shards, longest) = (samples.len(), longest(samples).as_secs_f64());
     let Counts {
         again,
         freed,

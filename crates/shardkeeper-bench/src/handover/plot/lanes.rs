@@ -43,7 +43,8 @@ impl Scale {
     }
 
     fn x(self, at: Duration) -> f64 {
-        LEFT + (at.as_secs_f64() - self.begin) * self.pixels
+        let x = LEFT + (at.as_secs_f64() - self.begin) * self.pixels;
+        x.clamp(LEFT, RIGHT)
     }
 
     /// The seconds since zero that have a line, and where.
@@ -66,11 +67,13 @@ pub(super) fn draw(canvas: &mut Canvas, title: &str, timeline: &Timeline) {
     canvas.title(title);
     let scale = Scale::of(timeline);
     let top = canvas.y + 12.0;
-    let colours = colours(&timeline.deliveries);
+    let colours = colours(timeline);
     let mut y = top;
     for shard in 0..timeline.shards {
         canvas.lane(y, LANE);
-        for run in runs(timeline.deliveries.iter().filter(|d| d.shard == shard)) {
+        let seen = |run: &Run| run.to > timeline.from && run.from < timeline.to;
+        let runs = runs(timeline.deliveries.iter().filter(|d| d.shard == shard));
+        for run in runs.into_iter().filter(seen) {
             let colour = colours.get(&run.member).copied().unwrap_or_default();
             canvas.bar((scale.x(run.from), scale.x(run.to)), y, LANE, colour);
         }
@@ -94,9 +97,10 @@ pub(super) fn draw(canvas: &mut Canvas, title: &str, timeline: &Timeline) {
 }
 
 /// Workers by the order in which they appear.
-fn colours(deliveries: &[Delivery]) -> BTreeMap<Member, usize> {
+fn colours(timeline: &Timeline) -> BTreeMap<Member, usize> {
     let mut colours = BTreeMap::new();
-    for delivery in deliveries {
+    let seen = |delivery: &&Delivery| (timeline.from..=timeline.to).contains(&delivery.at);
+    for delivery in timeline.deliveries.iter().filter(seen) {
         let next = colours.len();
         colours.entry(delivery.member).or_insert(next);
     }

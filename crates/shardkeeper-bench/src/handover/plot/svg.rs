@@ -35,6 +35,12 @@ impl Canvas {
         self.y += 12.0;
     }
 
+    /// A line of small print.
+    pub(super) fn note(&mut self, text: &str) {
+        self.y += MARGIN;
+        self.text("note", 14.0, self.y, text);
+    }
+
     pub(super) fn text(&mut self, class: &str, x: f64, y: f64, text: &str) {
         let _ = writeln!(
             self.body,

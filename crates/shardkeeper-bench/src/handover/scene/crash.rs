@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Mark, Seen, Timeline};
+use super::{AFTERWARDS, Mark, Seen, Timeline, longest};
 use crate::Outcome;
 use crate::handover::journal::Member;
 use crate::handover::stage::Stage;
 
 const FLEET: usize = 3;
-const AROUND: Duration = Duration::from_secs(2);
 
 pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<Seen> {
     let mut stage = Stage::open("bench-crash", shards)?;
@@ -24,13 +23,13 @@ pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<Seen> {
         let killed = stage.fleet.kill(victim)?;
         let took = stage.follow(&owned, victim, killed)?;
         // How it ended is known: it was killed.
-        let _ = stage.fleet.ended(victim, AROUND)?;
-        stage.fleet.pass(AROUND)?;
+        let _ = stage.fleet.ended(victim, AFTERWARDS)?;
+        stage.fleet.pass(AFTERWARDS)?;
         super::tell("crash", (round, rounds), &took, stage.counts() - before);
-        let to = killed + took.iter().max().copied().unwrap_or_default() + AROUND;
+        let to = killed + longest(&took);
         samples.extend(took);
         let marks = vec![Mark::new(killed, "SIGKILL")];
-        timeline = Timeline::of(stage.journal(), killed.saturating_sub(AROUND), to, marks);
+        timeline = Timeline::of(stage.journal(), killed, to, marks);
         fleet.retain(|member| *member != victim);
         fleet.extend(stage.start(1)?);
         stage.settle(&fleet)?;

@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Mark, Seen, Timeline};
+use super::{AFTERWARDS, Mark, Seen, Timeline, longest};
 use crate::Outcome;
 use crate::handover::stage::Stage;
 use crate::stopwatch::wall_clock;
-
-/// How much of the time before and after SIGTERM is drawn.
-const AROUND: Duration = Duration::from_secs(2);
 
 pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<Seen> {
     let mut stage = Stage::open("bench-deploy", shards)?;
@@ -25,16 +22,12 @@ pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<Seen> {
         let asked = stage.fleet.terminate(old)?;
         let took = stage.follow(&owned, old, asked)?;
         stage.gone(old)?;
-        stage.fleet.pass(AROUND)?;
+        stage.fleet.pass(AFTERWARDS)?;
         super::tell("deploy", (round, rounds), &took, stage.counts() - before);
+        let to = asked + longest(&took);
         samples.extend(took);
         let marks = vec![Mark::new(asked, "SIGTERM")];
-        timeline = Timeline::of(
-            stage.journal(),
-            asked.saturating_sub(AROUND),
-            wall_clock(),
-            marks,
-        );
+        timeline = Timeline::of(stage.journal(), asked, to, marks);
         old = new;
     }
     let again = stage.counts().again;

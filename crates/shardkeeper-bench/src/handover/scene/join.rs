@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Mark, Seen, Timeline};
+use super::{AFTERWARDS, Mark, Seen, Timeline};
 use crate::Outcome;
 use crate::handover::stage::Stage;
 use crate::stopwatch::wall_clock;
-
-const AROUND: Duration = Duration::from_secs(2);
 
 /// Beside the pauses of shards: how long it took from the start of the process to an even share, in each round.
 pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<(Seen, Vec<Duration>)> {
@@ -21,7 +19,6 @@ pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<(Seen, Vec
         let before = stage.counts();
         let started = wall_clock();
         let third = stage.start(1)?[0];
-        let joined = wall_clock();
         let all = [pair[0], pair[1], third];
         stage.settle(&all)?;
         let even = wall_clock();
@@ -31,20 +28,11 @@ pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<(Seen, Vec
             .iter()
             .filter_map(|shard| stage.journal().pause_before(*shard, third));
         let pauses: Vec<Duration> = pauses.collect();
-        stage.fleet.pass(AROUND)?;
+        stage.fleet.pass(AFTERWARDS)?;
         super::tell("join", (round, rounds), &pauses, stage.counts() - before);
         samples.extend(pauses);
-        let marks = vec![
-            Mark::new(started, "started"),
-            Mark::new(joined, "joined"),
-            Mark::new(even, "balanced"),
-        ];
-        timeline = Timeline::of(
-            stage.journal(),
-            started.saturating_sub(AROUND),
-            even + AROUND,
-            marks,
-        );
+        let marks = vec![Mark::new(started, "started"), Mark::new(even, "balanced")];
+        timeline = Timeline::of(stage.journal(), started, even, marks);
         // The longest serving one leaves, so that everybody has been everything.
         stage.fleet.terminate(pair[0])?;
         stage.gone(pair[0])?;

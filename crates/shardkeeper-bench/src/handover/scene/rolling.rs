@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Mark, Seen, Timeline};
+use super::{AFTERWARDS, Mark, Seen, Timeline};
 use crate::Outcome;
 use crate::handover::stage::Stage;
 use crate::stopwatch::wall_clock;
 
 const FLEET: usize = 10;
-const AROUND: Duration = Duration::from_secs(2);
 /// An orchestrator waits a little before it believes a new process, and before it goes on.
 const BETWEEN: Duration = Duration::from_secs(1);
 
@@ -36,17 +35,12 @@ pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<Seen> {
             fleet.push(new);
         }
         let end = wall_clock();
-        stage.fleet.pass(AROUND)?;
+        stage.fleet.pass(AFTERWARDS)?;
         let pause = |shard| stage.journal().longest_pause(shard, begin, end);
         let pauses: Vec<Duration> = (0..shards).map(pause).collect();
         super::tell("rolling", (round, rounds), &pauses, stage.counts() - before);
         samples.extend(pauses);
-        timeline = Timeline::of(
-            stage.journal(),
-            begin.saturating_sub(AROUND),
-            end + AROUND,
-            marks,
-        );
+        timeline = Timeline::of(stage.journal(), begin, end, marks);
     }
     let again = stage.counts().again;
     stage.close()?;
