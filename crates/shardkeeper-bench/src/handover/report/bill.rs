@@ -24,7 +24,7 @@ pub(super) fn table(cost: &Cost, paint: Paint) -> Result<String, Error> {
         ("writes: leases", used.lease_writes),
     ];
     let sweeps = format!(
-        "reads: {:.0} sweeps an hour",
+        "reads: {:.0} sweeps of the table",
         f64::from(used.sweeps) / cost.hours
     );
     let reads = [
@@ -46,8 +46,10 @@ pub(super) fn table(cost: &Cost, paint: Paint) -> Result<String, Error> {
         kcl,
         USD_PER_MILLION_WRITES,
     )?;
+    let (least, most) = cost.shares;
     let note = format!(
-        "USD {USD_PER_MILLION_WRITES} for a million writes, {USD_PER_MILLION_READS} for a million reads; a month has {HOURS_PER_MONTH} hours"
+        "USD {USD_PER_MILLION_WRITES} for a million writes, {USD_PER_MILLION_READS} for a million reads; a month has \
+         {HOURS_PER_MONTH} hours; {least} to {most} leases a worker"
     );
     writeln!(text, "{}", paint.dim(&note))?;
     Ok(text)

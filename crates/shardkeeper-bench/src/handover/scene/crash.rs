@@ -1,7 +1,5 @@
 //! A crash: one of three workers is killed, each kind of worker in its turn.
 
-use std::time::Duration;
-
 use super::{AFTERWARDS, Mark, Seen, Timeline, longest};
 use crate::Outcome;
 use crate::handover::journal::Member;

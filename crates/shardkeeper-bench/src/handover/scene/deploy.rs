@@ -1,11 +1,8 @@
 //! A deploy: the next version is started, and as soon as it is a member of the group the old one gets SIGTERM.
 
-use std::time::Duration;
-
 use super::{AFTERWARDS, Mark, Seen, Timeline, longest};
 use crate::Outcome;
 use crate::handover::stage::Stage;
-use crate::stopwatch::wall_clock;
 
 pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<Seen> {
     let mut stage = Stage::open("bench-deploy", shards)?;
