@@ -21,6 +21,7 @@ use clap::{Args, ValueEnum};
 use shardkeeper::Settings;
 
 use self::report::Report;
+use self::stage::Setting;
 use crate::Outcome;
 use crate::report::Paint;
 
@@ -36,6 +37,9 @@ pub(crate) struct Options {
     /// How many shards the stream has
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(8..=100))]
     shards: u16,
+    /// How long a call to the server takes at least, there and back: about what it takes within a Region
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(..=1000))]
+    latency_millis: u64,
     /// Plays only these scenes
     #[arg(long, value_delimiter = ',')]
     only: Vec<Part>,
@@ -66,8 +70,13 @@ impl Options {
         self.only.is_empty() || self.only.contains(&part)
     }
 
-    fn rounds(&self, full: u32) -> u32 {
-        (full * self.rounds).div_ceil(100)
+    /// For a scene that is played so often in a full run.
+    fn setting(&self, rounds: u32) -> Setting {
+        Setting {
+            shards: usize::from(self.shards),
+            latency: Duration::from_millis(self.latency_millis),
+            rounds: (rounds * self.rounds).div_ceil(100),
+        }
     }
 }
 
@@ -85,9 +94,9 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
 }
 
 fn measure(options: &Options) -> Outcome<Report> {
-    let shards = usize::from(options.shards);
     let mut report = Report {
         lease_duration: Settings::default().lease_duration,
+        latency: Duration::from_millis(options.latency_millis),
         ..Report::default()
     };
     if options.plays(Part::Cost) {
@@ -95,17 +104,20 @@ fn measure(options: &Options) -> Outcome<Report> {
         report.cost = Some(cost::measure(Duration::from_secs(IDLE_HOURS * 3600))?);
     }
     if options.plays(Part::Deploy) {
-        report.deploy = Some(scene::deploy::run(shards, options.rounds(30))?);
+        report.deploy = Some(scene::deploy::run(options.setting(30))?);
     }
     if options.plays(Part::Crash) {
-        report.crash = Some(scene::crash::run(shards, options.rounds(12))?);
+        report.crash = Some(scene::crash::run(options.setting(12))?);
     }
     if options.plays(Part::Join) {
-        let (seen, balanced) = scene::join::run(shards, options.rounds(12))?;
+        let (seen, balanced) = scene::join::run(options.setting(12))?;
         (report.join, report.balanced) = (Some(seen), balanced);
     }
     if options.plays(Part::Rolling) {
-        report.rolling = Some(scene::rolling::run(ROLLING_SHARDS, options.rounds(1))?);
+        report.rolling = Some(scene::rolling::run(Setting {
+            shards: ROLLING_SHARDS,
+            ..options.setting(1)
+        })?);
     }
     Ok(report)
 }

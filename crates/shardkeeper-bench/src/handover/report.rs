@@ -22,6 +22,7 @@ const CRASH_SLACK: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub(super) struct Report {
     pub(super) lease_duration: Duration,
+    pub(super) latency: Duration,
     pub(super) deploy: Option<Seen>,
     pub(super) crash: Option<Seen>,
     pub(super) join: Option<Seen>,
@@ -125,6 +126,8 @@ impl Report {
         for line in &lines {
             writeln!(text, "{}", written(line, paint))?;
         }
+        let (lease, latency) = (self.lease_duration, self.latency);
+        let note = format!("lease_duration {lease:?}; every call takes {latency:?} on its way");
         if !self.balanced.is_empty() {
             let all = Distribution::of(&self.balanced);
             let what = "start of the process to a fair share";
@@ -134,6 +137,9 @@ impl Report {
                 "",
                 figures(self.balanced.len(), &all)
             )?;
+        }
+        if !lines.is_empty() {
+            writeln!(text, "{}", paint.dim(&note))?;
         }
         if let Some(cost) = &self.cost {
             text.push_str(&bill::table(cost, paint)?);

@@ -11,6 +11,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shardkeeper_testkit::emulator::{Emulator, EmulatorSettings, Server};
+use shardkeeper_testkit::faults::{Effect, Fault};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::Outcome;
@@ -28,6 +29,9 @@ const TRIES_PER_SHARD: usize = 1000;
 pub(crate) struct Options {
     #[arg(long)]
     shards: usize,
+    /// How long a call travels, there and back
+    #[arg(long)]
+    latency_millis: u64,
 }
 
 /// What the server prints when it can be asked and the writer is at work.
@@ -54,6 +58,12 @@ pub(crate) fn run(options: Options) -> Outcome<()> {
     };
     let emulator = Emulator::builder().settings(settings).build();
     let keys = one_key_per_shard(&emulator)?;
+    let way = Duration::from_millis(options.latency_millis) / 2;
+    let slow = Effect::Slow {
+        before: way,
+        after: way,
+    };
+    emulator.faults().inject(Fault::new("*", slow));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

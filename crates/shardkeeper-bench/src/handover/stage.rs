@@ -16,6 +16,15 @@ const CYCLE: Duration = Duration::from_secs(2);
 /// The fractional part of the golden ratio: its multiples fill the cycle evenly however many there are.
 const GOLDEN: f64 = 0.618_033_988_75;
 
+/// What every scene is told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setting {
+    pub(super) shards: usize,
+    /// How long a call to the server takes at least.
+    pub(super) latency: Duration,
+    pub(super) rounds: u32,
+}
+
 /// A server, and workers of one application on it.
 pub(super) struct Stage {
     server: ServerProcess,
@@ -23,10 +32,17 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) fn open(application: &str, shards: usize) -> Outcome<Self> {
-        let shards = shards.to_string();
-        let (server, ready) =
-            ServerProcess::start::<Ready>(&["handover-source", "--shards", &shards])?;
+    pub(super) fn open(application: &str, setting: Setting) -> Outcome<Self> {
+        let (shards, millis) = (setting.shards.to_string(), setting.latency.as_millis());
+        let millis = millis.to_string();
+        let arguments = [
+            "handover-source",
+            "--shards",
+            &shards,
+            "--latency-millis",
+            &millis,
+        ];
+        let (server, ready) = ServerProcess::start::<Ready>(&arguments)?;
         let fleet = Fleet::new(&ready.endpoint, application, &ready.shards);
         Ok(Self { server, fleet })
     }

@@ -3,12 +3,13 @@
 use super::{AFTERWARDS, Mark, Seen, Timeline, longest};
 use crate::Outcome;
 use crate::handover::journal::Member;
-use crate::handover::stage::Stage;
+use crate::handover::stage::{Setting, Stage};
 
 const FLEET: usize = 3;
 
-pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<Seen> {
-    let mut stage = Stage::open("bench-crash", shards)?;
+pub(in crate::handover) fn run(setting: Setting) -> Outcome<Seen> {
+    let mut stage = Stage::open("bench-crash", setting)?;
+    let rounds = setting.rounds;
     let mut fleet = stage.start(FLEET)?;
     stage.settle(&fleet)?;
     let mut samples = Vec::new();

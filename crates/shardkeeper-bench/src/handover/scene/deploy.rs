@@ -2,10 +2,11 @@
 
 use super::{AFTERWARDS, Mark, Seen, Timeline, longest};
 use crate::Outcome;
-use crate::handover::stage::Stage;
+use crate::handover::stage::{Setting, Stage};
 
-pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<Seen> {
-    let mut stage = Stage::open("bench-deploy", shards)?;
+pub(in crate::handover) fn run(setting: Setting) -> Outcome<Seen> {
+    let mut stage = Stage::open("bench-deploy", setting)?;
+    let rounds = setting.rounds;
     let mut old = stage.start(1)?[0];
     stage.settle(&[old])?;
     let mut samples = Vec::new();

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use super::{AFTERWARDS, Mark, Seen, Timeline};
 use crate::Outcome;
-use crate::handover::stage::Stage;
+use crate::handover::stage::{Setting, Stage};
 use crate::stopwatch::wall_clock;
 
 /// Beside the pauses of shards: how long it took from the start of the process to an even share, in each round.
-pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<(Seen, Vec<Duration>)> {
-    let mut stage = Stage::open("bench-join", shards)?;
+pub(in crate::handover) fn run(setting: Setting) -> Outcome<(Seen, Vec<Duration>)> {
+    let mut stage = Stage::open("bench-join", setting)?;
+    let rounds = setting.rounds;
     let mut pair = stage.start(2)?;
     stage.settle(&pair)?;
     let (mut samples, mut balanced) = (Vec::new(), Vec::new());

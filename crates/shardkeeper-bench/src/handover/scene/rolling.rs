@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{AFTERWARDS, Mark, Seen, Timeline};
 use crate::Outcome;
-use crate::handover::stage::Stage;
+use crate::handover::stage::{Setting, Stage};
 use crate::stopwatch::wall_clock;
 
 const FLEET: usize = 10;
@@ -12,8 +12,9 @@ const FLEET: usize = 10;
 const BETWEEN: Duration = Duration::from_secs(1);
 
 /// The longest pause of each shard is a sample.
-pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<Seen> {
-    let mut stage = Stage::open("bench-rolling", shards)?;
+pub(in crate::handover) fn run(setting: Setting) -> Outcome<Seen> {
+    let mut stage = Stage::open("bench-rolling", setting)?;
+    let rounds = setting.rounds;
     let mut fleet = stage.start(FLEET)?;
     stage.settle(&fleet)?;
     let mut samples = Vec::new();
@@ -37,7 +38,7 @@ pub(in crate::handover) fn run(shards: usize, rounds: u32) -> Outcome<Seen> {
         let end = wall_clock();
         stage.fleet.pass(AFTERWARDS)?;
         let pause = |shard| stage.journal().longest_pause(shard, begin, end);
-        let pauses: Vec<Duration> = (0..shards).map(pause).collect();
+        let pauses: Vec<Duration> = (0..setting.shards).map(pause).collect();
         super::tell("rolling", (round, rounds), &pauses, stage.counts() - before);
         samples.extend(pauses);
         timeline = Timeline::of(stage.journal(), begin, end, marks);
