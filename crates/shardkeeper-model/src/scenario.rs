@@ -114,12 +114,16 @@ impl Scenario {
 
     /// All of them, at the size that takes a minute together.
     pub fn all() -> Vec<Self> {
-        let mut all = Self::of_one_lease();
-        all.extend(Self::of_a_split());
-        all
+        [
+            Self::of_answers(),
+            Self::of_a_lease_without_owner(),
+            Self::of_moves(),
+            Self::of_a_split(),
+        ]
+        .concat()
     }
 
-    fn of_one_lease() -> Vec<Self> {
+    fn of_answers() -> Vec<Self> {
         vec![
             Self {
                 name: "take-over",
@@ -161,6 +165,11 @@ impl Scenario {
                 },
                 ..BASE
             },
+        ]
+    }
+
+    fn of_a_lease_without_owner() -> Vec<Self> {
+        vec![
             Self {
                 name: "free",
                 what: "everybody takes the same lease; answers are lost",
@@ -201,6 +210,11 @@ impl Scenario {
                 },
                 ..BASE
             },
+        ]
+    }
+
+    fn of_moves() -> Vec<Self> {
+        vec![
             Self {
                 name: "hand-off",
                 what: "a request, and an answer or a write that gets lost",
