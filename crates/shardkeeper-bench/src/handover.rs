@@ -101,7 +101,8 @@ fn measure(options: &Options) -> Outcome<Report> {
     };
     if options.plays(Part::Cost) {
         eprintln!("cost: an idle fleet for {IDLE_HOURS} virtual hours");
-        report.cost = Some(cost::measure(Duration::from_secs(IDLE_HOURS * 3600))?);
+        let time = Duration::from_secs(IDLE_HOURS * 3600);
+        report.cost = Some(cost::measure(cost::LEASES, time)?);
     }
     if options.plays(Part::Deploy) {
         report.deploy = Some(scene::deploy::run(options.setting(30))?);

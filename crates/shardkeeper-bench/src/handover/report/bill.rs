@@ -3,16 +3,16 @@
 use std::fmt::{Error, Write};
 
 use crate::handover::cost::{
-    Cost, HOURS_PER_MONTH, KCL_WRITES_PER_LEASE_HOUR, LEASES, USD_PER_MILLION_READS,
+    Cost, HOURS_PER_MONTH, KCL_WRITES_PER_LEASE_HOUR, USD_PER_MILLION_READS,
     USD_PER_MILLION_WRITES, WORKERS,
 };
 use crate::report::Paint;
 
 pub(super) fn table(cost: &Cost, paint: Paint) -> Result<String, Error> {
-    let mut text = String::new();
+    let (mut text, leases) = (String::new(), cost.leases);
     let head = format!(
         "{:<48}{:>14}{:>16}{:>14}",
-        format!("idle: {LEASES} leases, {WORKERS} workers, {} h", cost.hours),
+        format!("idle: {leases} leases, {WORKERS} workers, {} h", cost.hours),
         "units/hour",
         "per lease-hour",
         "USD/month"
@@ -32,16 +32,29 @@ pub(super) fn table(cost: &Cost, paint: Paint) -> Result<String, Error> {
         (sweeps.as_str(), used.sweep_reads),
     ];
     for (name, units) in writes {
-        row(&mut text, name, units / cost.hours, USD_PER_MILLION_WRITES)?;
+        row(
+            &mut text,
+            leases,
+            name,
+            units / cost.hours,
+            USD_PER_MILLION_WRITES,
+        )?;
     }
     for (name, units) in reads {
-        row(&mut text, name, units / cost.hours, USD_PER_MILLION_READS)?;
+        row(
+            &mut text,
+            leases,
+            name,
+            units / cost.hours,
+            USD_PER_MILLION_READS,
+        )?;
     }
     let all = format!("{:<78}{:>14.2}", "shardkeeper", cost.usd_per_month());
     writeln!(text, "{}", paint.bold(&all))?;
-    let kcl = KCL_WRITES_PER_LEASE_HOUR * LEASES as f64;
+    let kcl = KCL_WRITES_PER_LEASE_HOUR * leases as f64;
     row(
         &mut text,
+        leases,
         "KCL: heartbeats alone, one each 3.308 s",
         kcl,
         USD_PER_MILLION_WRITES,
@@ -55,8 +68,8 @@ pub(super) fn table(cost: &Cost, paint: Paint) -> Result<String, Error> {
     Ok(text)
 }
 
-fn row(text: &mut String, name: &str, hourly: f64, price: f64) -> Result<(), Error> {
+fn row(text: &mut String, leases: usize, name: &str, hourly: f64, price: f64) -> Result<(), Error> {
     let usd = hourly * HOURS_PER_MONTH * price / 1e6;
-    let each = hourly / LEASES as f64;
+    let each = hourly / leases as f64;
     writeln!(text, "  {name:<46}{hourly:>14.0}{each:>16.2}{usd:>14.2}")
 }
