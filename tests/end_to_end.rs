@@ -24,7 +24,7 @@ async fn g1_every_record_is_delivered_once_while_nothing_goes_wrong() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g2_records_of_an_item_stay_in_order_across_splits_and_roll_overs() {
+async fn g2_b9_records_of_an_item_stay_in_order_across_splits_and_roll_overs() {
     let world = World::new(2).await;
     let workers = [world.start("a").await, world.start("b").await];
     for round in 0..10 {

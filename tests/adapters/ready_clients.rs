@@ -39,7 +39,7 @@ impl Intercept for Counter {
 
 #[tokio::test(start_paused = true)]
 #[expect(clippy::disallowed_methods, reason = "measures paused time")]
-async fn what_the_user_configured_stays_but_for_retries_and_longer_timeouts() {
+async fn f5_what_the_user_configured_stays_but_for_retries_and_longer_timeouts() {
     let emulator = emulator();
     let config = emulator.sdk_config();
     let counter = Counter::default();

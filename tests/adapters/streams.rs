@@ -110,7 +110,7 @@ async fn a_record_that_cannot_be_read_costs_one_record() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_failure_says_what_to_do_about_it() {
+async fn f39_f40_f41_f43_every_failure_says_what_to_do_about_it() {
     let reading = Reading::of(1).await;
     let table = [
         (Effect::throttle(), FailureKind::Throttled),

@@ -54,7 +54,7 @@ async fn an_endpoint_that_is_not_dynamodb_is_told_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_throttled_listing_does_not_keep_a_worker_from_starting() {
+async fn b12_a_throttled_listing_does_not_keep_a_worker_from_starting() {
     let world = World::new(333).await;
     let throttled = Fault::new("DescribeStream", Effect::throttle()).times(3);
     world.emulator.faults().inject(throttled);

@@ -32,7 +32,7 @@ async fn a_malformed_arn_is_refused_before_any_call() {
 }
 
 #[test]
-fn f25_a_label_with_colons_is_a_label() {
+fn f25_b18_a_label_with_colons_is_a_label() {
     let arn =
         "arn:aws-cn:dynamodb:cn-north-1:123456789012:table/a.b-c_d/stream/2015-05-20T20:51:10.252";
     let parsed = StreamArn::parse(arn).unwrap();

@@ -101,7 +101,7 @@ async fn s11_a_worker_cut_off_from_the_lease_table_stops_giving_out_records() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s11_a_processor_that_outlives_its_lease_is_told_and_acknowledges_nothing() {
+async fn s11_b14_a_processor_that_outlives_its_lease_is_told_and_acknowledges_nothing() {
     let world = World::with(28, shards(1)).await;
     world.write(1, 1).await;
     let first = world

@@ -65,7 +65,7 @@ async fn s12_a_lease_write_that_is_applied_and_whose_connection_breaks_is_never_
 }
 
 #[tokio::test(start_paused = true)]
-async fn s12_a_lease_write_that_is_applied_and_never_answered_is_never_guessed_about() {
+async fn s12_b13_a_lease_write_that_is_applied_and_never_answered_is_never_guessed_about() {
     sweep(lease_writes(Effect::AppliedButHangs), 1, 1, 8).await;
 }
 

@@ -52,7 +52,7 @@ async fn s1_records_of_the_last_page_are_delivered_before_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn l2_children_that_are_listed_late_are_found() {
+async fn l2_b3_b4_children_that_are_listed_late_are_found() {
     for lag in [1, 10, 45] {
         let settings = EmulatorSettings {
             child_visibility_lag: Duration::from_secs(lag),

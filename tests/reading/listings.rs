@@ -11,7 +11,7 @@ use shardkeeper_tests::{TABLE, World};
 use super::{SOON, answer, assert_once, delivered, done, shards};
 
 #[tokio::test(start_paused = true)]
-async fn f17_a_listing_of_many_pages_is_read_to_its_end() {
+async fn f6_f17_b2_a_listing_of_many_pages_is_read_to_its_end() {
     for (count, page) in [(250, 100), (30, 1), (30, 7)] {
         let settings = EmulatorSettings {
             describe_page_shards: page,
@@ -34,7 +34,7 @@ async fn f17_a_listing_of_many_pages_is_read_to_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn l7_sixty_shards_that_end_at_once_stay_within_ten_listings_a_second() {
+async fn l7_f10_sixty_shards_that_end_at_once_stay_within_ten_listings_a_second() {
     let settings = EmulatorSettings {
         describe_stream_per_second: Some(10),
         ..shards(60)

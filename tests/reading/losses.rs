@@ -40,7 +40,7 @@ async fn gone(world: &World) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s2_trimmed_records_are_one_loss_the_shard_stops_durably_and_the_others_go_on() {
+async fn s2_f42_b6_b7_trimmed_records_are_one_loss_the_shard_stops_durably_and_the_others_go_on() {
     let (world, _) = trimmed(61).await;
     let worker = start(&world, "b", Decision::Stop).await;
     world.until(SOON, "stopped", |w| stops(w) == 1).await;
@@ -116,7 +116,7 @@ async fn s2_a_gap_with_nothing_behind_it_is_one_loss_also_after_the_iterator_exp
 }
 
 #[tokio::test(start_paused = true)]
-async fn s2_records_that_age_out_under_a_slow_reader_are_a_loss() {
+async fn s2_f29_f42_records_that_age_out_under_a_slow_reader_are_a_loss() {
     let retention = Duration::from_secs(120);
     let settings = EmulatorSettings {
         retention,
@@ -160,7 +160,8 @@ async fn vanished(seed: u64) -> World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s2_a_shard_that_vanished_is_a_loss_and_stops_with_its_line_while_the_others_go_on() {
+async fn s2_f43_b7_b10_a_shard_that_vanished_is_a_loss_and_stops_with_its_line_while_the_others_go_on()
+ {
     let world = vanished(66).await;
     let worker = start(&world, "b", Decision::Stop).await;
     world

@@ -28,7 +28,8 @@ async fn rule_15_latest_leaves_out_what_was_written_before_the_first_start() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s1_latest_means_the_first_start_though_the_first_worker_dies_before_the_first_record() {
+async fn s1_b11_latest_means_the_first_start_though_the_first_worker_dies_before_the_first_record()
+{
     for moment in [0, 1, 500, 2_500, 30_000] {
         let world = World::with(122, shards(3)).await;
         world.write(20, 1).await;

@@ -10,7 +10,7 @@ use shardkeeper_tests::{TABLE, World};
 use super::{SOON, assert_once, delivered, done, shards};
 
 #[tokio::test(start_paused = true)]
-async fn l5_a_stream_that_is_switched_off_is_drained_to_its_end() {
+async fn l5_f16_q12_a_stream_that_is_switched_off_is_drained_to_its_end() {
     for delay in [0, 20] {
         let settings = EmulatorSettings {
             stream_disable_delay: Duration::from_secs(delay),
@@ -36,7 +36,7 @@ async fn l5_a_stream_that_is_switched_off_is_drained_to_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s13_the_old_stream_is_drained_before_the_new_one_is_read() {
+async fn s13_f52_q12_the_old_stream_is_drained_before_the_new_one_is_read() {
     let settings = EmulatorSettings {
         page_records: 2,
         ..shards(2)
@@ -129,7 +129,7 @@ async fn s2_a_stream_that_aged_away_unread_is_told_and_the_next_one_is_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn l10_a_stream_that_is_being_switched_on_is_waited_for() {
+async fn l10_f6_f16_a_stream_that_is_being_switched_on_is_waited_for() {
     let settings = EmulatorSettings {
         stream_enable_delay: Duration::from_secs(45),
         ..shards(2)

@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn leading_zeros_do_not_count_in_the_order_and_are_sent_back() {
+    fn q8_leading_zeros_do_not_count_in_the_order_and_are_sent_back() {
         assert_eq!(seq("000000000000000075450"), seq("75450"));
         assert_eq!(
             seq("000000000000000075450").as_str(),

@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn s9_a_finished_lease_stays_while_its_shard_is_listed_or_a_child_has_not_moved() {
+    fn s9_b15_a_finished_lease_stays_while_its_shard_is_listed_or_a_child_has_not_moved() {
         let number = SequenceNumber::from_service("9").unwrap();
         let moved = Checkpoint::After(number);
         let tree = |child| {

@@ -1,4 +1,4 @@
-//! Development tasks of the shardkeeper workspace: `cargo xtask bench`, `cargo xtask model`, `cargo xtask test`, `cargo xtask trace`.
+//! Development tasks of the shardkeeper workspace: `cargo xtask bench`, `cargo xtask facts`, `cargo xtask model`, `cargo xtask test`, `cargo xtask trace`.
 //!
 //! Thin on purpose: it starts other programs, reads sources, and says what happened. It depends on nothing of the
 //! workspace, so that it builds in seconds on a machine that has never built anything here.
@@ -8,8 +8,10 @@
 )]
 
 mod bench;
+mod facts;
 mod failure;
 mod model;
+mod named_tests;
 mod process;
 mod progress;
 mod rules;
@@ -49,6 +51,8 @@ enum Task {
     Trace(trace::Options),
     /// Walk through every state of the lease protocol's model
     Model(model::Options),
+    /// The facts about the service and the tests that name them; fails on a fact without one
+    Facts(facts::Options),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +62,7 @@ fn main() -> ExitCode {
         Task::Bench(options) => bench::run(&workspace, &options),
         Task::Trace(options) => trace::run(&workspace, &options),
         Task::Model(options) => model::run(&workspace, &options),
+        Task::Facts(options) => facts::run(&workspace, &options),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,7 +7,7 @@ pub(crate) mod preflight;
 use crate::failure::Failure;
 use crate::totals::Totals;
 use crate::workspace::Workspace;
-use crate::{Outcome, model, rules, server, trace};
+use crate::{Outcome, facts, model, rules, server, trace};
 
 /// What a step may need to know.
 pub(crate) struct Task<'a> {
@@ -75,6 +75,14 @@ fn source_steps() -> Vec<Step> {
             talks: false,
             run: |task| trace::check(task.workspace).map(|()| Totals::default()),
             advice: "CONTRIBUTING.md says how to cite",
+        },
+        Step {
+            name: "facts",
+            what: "every fact, quirk and past bug has a test",
+            needs: &[],
+            talks: false,
+            run: |task| facts::check(task.workspace).map(|()| Totals::default()),
+            advice: "`cargo xtask facts` shows which test names which line",
         },
         Step {
             name: "format",

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_grow_while_their_width_varies() {
+    fn f23_numbers_grow_while_their_width_varies() {
         let mut dice = fastrand::Rng::with_seed(1);
         let mut counter = SequenceCounter::new();
         let mut numbers = Vec::new();
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn only_21_to_40_digits_are_a_sequence_number() {
+    fn f22_f31_only_21_to_40_digits_are_a_sequence_number() {
         assert!(Sequence::parse(&"1".repeat(20)).is_none());
         assert!(Sequence::parse(&"x".repeat(21)).is_none());
         assert!(Sequence::parse(&"9".repeat(41)).is_none());

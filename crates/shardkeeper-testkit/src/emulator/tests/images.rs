@@ -33,7 +33,7 @@ async fn a_record_is_written_only_when_something_changed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_view_type_has_its_images() {
+async fn f47_each_view_type_has_its_images() {
     let values = |new: [Option<&str>; 3], old: [Option<&str>; 3]| {
         let own = |values: [Option<&str>; 3]| values.map(|value| value.map(str::to_owned)).to_vec();
         (own(new), own(old))
@@ -63,7 +63,7 @@ async fn each_view_type_has_its_images() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_record_says_where_and_when_it_comes_from() {
+async fn f44_f46_a_record_says_where_and_when_it_comes_from() {
     let scene = Scene::new(one_shard()).await;
     tokio::time::advance(Duration::from_millis(1999)).await;
     let records = write_all(&scene).await;
@@ -92,7 +92,7 @@ async fn a_record_says_where_and_when_it_comes_from() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deletion_by_time_to_live_carries_the_identity_of_the_service() {
+async fn f45_a_deletion_by_time_to_live_carries_the_identity_of_the_service() {
     let scene = Scene::new(one_shard()).await;
     assert!(
         scene.emulator.expire_ttl(TABLE).is_err(),

@@ -23,7 +23,7 @@ async fn switch(scene: &Scene, view: Option<StreamViewType>) -> Result<(), Optio
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_switched_off_stays_readable_and_a_new_one_has_a_new_arn() {
+async fn f52_q12_a_stream_switched_off_stays_readable_and_a_new_one_has_a_new_arn() {
     let scene = Scene::new(one_shard()).await;
     let old = scene.arn();
     let validation = || Err(Some("ValidationException".to_owned()));
@@ -90,7 +90,7 @@ async fn a_stream_switched_off_stays_readable_and_a_new_one_has_a_new_arn() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_is_enabling_and_disabling_for_a_while() {
+async fn f16_a_stream_is_enabling_and_disabling_for_a_while() {
     let settings = EmulatorSettings {
         stream_enable_delay: Duration::from_secs(3),
         stream_disable_delay: Duration::from_secs(3),
@@ -141,7 +141,7 @@ async fn the_stream_of_a_deleted_table_outlives_it_by_a_day() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn streams_are_listed_in_pages() {
+async fn f51_streams_are_listed_in_pages() {
     let settings = EmulatorSettings {
         list_page_streams: 2,
         ..one_shard()

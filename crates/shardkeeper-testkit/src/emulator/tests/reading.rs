@@ -46,7 +46,7 @@ async fn records_come_in_the_order_of_the_writes_with_growing_sequence_numbers()
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_iterator_starts_at_after_before_or_behind_a_record() {
+async fn f28_an_iterator_starts_at_after_before_or_behind_a_record() {
     let scene = Scene::new(one_shard()).await;
     for value in ["a", "b", "c"] {
         scene.put("k", value).await;
@@ -112,7 +112,7 @@ async fn a_timestamp_starts_at_the_first_record_that_is_not_older() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_ends_at_its_records_or_at_its_bytes_but_has_at_least_one_record() {
+async fn f36_a_page_ends_at_its_records_or_at_its_bytes_but_has_at_least_one_record() {
     let settings = EmulatorSettings {
         page_records: 3,
         page_bytes: 1000,
@@ -150,7 +150,7 @@ async fn a_page_ends_at_its_records_or_at_its_bytes_but_has_at_least_one_record(
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_iterator_expires_15_minutes_after_it_was_returned() {
+async fn f30_f41_an_iterator_expires_15_minutes_after_it_was_returned() {
     let scene = Scene::new(one_shard()).await;
     let iterator = scene
         .iterator(&scene.only_open_shard(), ShardIteratorType::TrimHorizon)
@@ -181,7 +181,7 @@ async fn an_iterator_expires_15_minutes_after_it_was_returned() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn records_older_than_a_day_are_trimmed_and_positions_in_them_refused() {
+async fn f29_f42_records_older_than_a_day_are_trimmed_and_positions_in_them_refused() {
     let scene = Scene::new(one_shard()).await;
     let shard = scene.only_open_shard();
     scene.put("k", "a").await;

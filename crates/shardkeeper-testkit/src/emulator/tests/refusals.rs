@@ -16,7 +16,7 @@ fn code(scene: &Scene, operation: &str, body: &Value) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn get_shard_iterator_checks_its_members() {
+async fn f27_f31_f32_get_shard_iterator_checks_its_members() {
     let scene = Scene::new(one_shard()).await;
     let (arn, shard) = (scene.arn(), scene.only_open_shard());
     let number = "1".repeat(21);
@@ -80,7 +80,7 @@ async fn get_shard_iterator_checks_its_members() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn get_records_checks_its_members() {
+async fn f35_get_records_checks_its_members() {
     let scene = Scene::new(one_shard()).await;
     let iterator = scene
         .iterator(&scene.only_open_shard(), ShardIteratorType::Latest)
@@ -116,7 +116,7 @@ async fn get_records_checks_its_members() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn describe_stream_checks_its_members() {
+async fn f11_f13_describe_stream_checks_its_members() {
     let scene = Scene::new(one_shard()).await;
     let (arn, shard) = (scene.arn(), scene.only_open_shard());
     for (filter, expected) in [
@@ -138,7 +138,7 @@ async fn describe_stream_checks_its_members() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_beyond_the_rate_are_throttled_until_the_next_second() {
+async fn f10_f40_f51_calls_beyond_the_rate_are_throttled_until_the_next_second() {
     let settings = EmulatorSettings {
         describe_stream_per_second: Some(10),
         list_streams_per_second: Some(5),

@@ -84,7 +84,7 @@ async fn the_changes_of_a_key_are_in_order_through_splits_and_roll_overs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_closed_shard_has_an_end_and_its_children_start_behind_it() {
+async fn f14_a_closed_shard_has_an_end_and_its_children_start_behind_it() {
     let scene = Scene::new(one_shard()).await;
     scene.put("k", "a").await;
     let parent = scene.only_open_shard();
@@ -129,7 +129,7 @@ async fn a_closed_shard_has_an_end_and_its_children_start_behind_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_may_also_come_as_an_empty_page() {
+async fn f38_the_end_may_also_come_as_an_empty_page() {
     let settings = EmulatorSettings {
         empty_last_page: true,
         ..one_shard()
@@ -189,7 +189,7 @@ async fn children_can_be_asked_for_alone_and_appear_after_their_lag() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_listing_has_pages_and_an_unknown_start_is_its_end() {
+async fn f17_a_listing_has_pages_and_an_unknown_start_is_its_end() {
     let settings = EmulatorSettings {
         initial_shards: 250,
         ..one_shard()
@@ -230,7 +230,7 @@ async fn a_listing_has_pages_and_an_unknown_start_is_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn shards_roll_over_by_the_clock_and_age_out_after_a_day() {
+async fn f20_f29_shards_roll_over_by_the_clock_and_age_out_after_a_day() {
     let settings = EmulatorSettings {
         initial_shards: 2,
         ..EmulatorSettings::default()
@@ -269,7 +269,7 @@ async fn shards_roll_over_by_the_clock_and_age_out_after_a_day() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shard_that_has_left_the_stream_does_not_exist() {
+async fn f43_a_shard_that_has_left_the_stream_does_not_exist() {
     let scene = Scene::new(one_shard()).await;
     let parent = scene.only_open_shard();
     assert!(
