@@ -54,7 +54,7 @@ fn delivered(keeper: &Keeper) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s7_only_the_contiguous_prefix_of_acknowledged_records_becomes_the_checkpoint() {
+async fn s7_b25_only_the_contiguous_prefix_of_acknowledged_records_becomes_the_checkpoint() {
     let world = one_shard().await;
     world.write(3, 1).await;
     let keeper = Keeper::default();

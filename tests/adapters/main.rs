@@ -1,5 +1,6 @@
 //! What the AWS adapters make of answers that go wrong, on the emulator with faults.
 
+mod integrity;
 mod leases;
 mod ready_clients;
 #[path = "../scenes/mod.rs"]

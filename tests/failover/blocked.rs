@@ -17,7 +17,7 @@ use shardkeeper_tests::{Act, World};
 use super::{ours, shards};
 
 #[tokio::test(start_paused = true)]
-async fn l3_a_call_that_does_not_return_keeps_its_lease_and_is_reported_ever_more_rarely() {
+async fn l3_b27_a_call_that_does_not_return_keeps_its_lease_and_is_reported_ever_more_rarely() {
     let world = World::with(71, shards(2)).await;
     world.put("stuck", 1).await;
     let hangs = |_: &_, _: &_| Act::Hang;

@@ -1,7 +1,10 @@
 //! Fewer workers than the shards need.
 
+use std::time::Duration;
+
 use shardkeeper::{Event, Settings};
-use shardkeeper_tests::World;
+use shardkeeper_testkit::faults::{Effect, Fault};
+use shardkeeper_tests::{APPLICATION, World};
 
 use super::{SOON, TAKE_OVER, delivered, done, ours, shards};
 
@@ -34,4 +37,76 @@ async fn l6_leases_that_nobody_may_take_are_told_until_somebody_comes() {
         .await;
     first.shutdown().await.unwrap();
     second.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn b20_a_throttled_lease_table_makes_no_lease_change_hands() {
+    let world = World::with(62, shards(12)).await;
+    let first = world.start_with("a", done).await;
+    let second = world.start_with("b", done).await;
+    world
+        .until(SOON * 3, "shared", |_| {
+            ours(&first) == 6 && ours(&second) == 6
+        })
+        .await;
+    let acquired = |event: &Event| matches!(event, Event::LeaseAcquired { .. });
+    let before = world.events.count(acquired);
+    let calls = |world: &World| world.emulator.calls().values().sum::<u64>();
+    // Nine of ten calls for the table, every other beat among them.
+    for operation in ["UpdateItem", "TransactWriteItems", "Scan", "BatchGetItem"] {
+        for _ in 0..40 {
+            let throttled = Fault::new(operation, Effect::throttle()).containing(APPLICATION);
+            let throttled = throttled
+                .skip(1)
+                .times(if operation == "UpdateItem" { 1 } else { 9 });
+            world.emulator.faults().inject(throttled);
+        }
+    }
+    for round in 0..60 {
+        world.write(12, round).await;
+        world.pass(Duration::from_secs(2)).await;
+    }
+    let made = calls(&world);
+    world.emulator.faults().clear();
+    assert_eq!(world.ledger.lost(), []);
+    assert_eq!(
+        world.events.count(acquired),
+        before,
+        "leases went to and fro"
+    );
+    assert!(made < 4000, "{made} calls in two minutes");
+    delivered(&world, SOON, 720).await;
+    assert_eq!(world.ledger.repeated(), 0);
+    first.shutdown().await.unwrap();
+    second.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn b28_checkpoints_and_beats_at_the_same_time_cost_nobody_a_lease() {
+    let world = World::with(63, shards(4)).await;
+    let mut settings = Settings::default();
+    settings.checkpoint_interval = Duration::from_millis(1);
+    // Answers travel, so that a beat and the checkpoints of all shards are out at the same time.
+    let slow = Effect::Slow {
+        before: Duration::from_millis(150),
+        after: Duration::from_millis(150),
+    };
+    let worker = world
+        .spawn(world.worker("a").settings(settings), done)
+        .await;
+    world.until(SOON, "owned", |_| ours(&worker) == 4).await;
+    world
+        .emulator
+        .faults()
+        .inject(Fault::new("UpdateItem", slow));
+    for round in 1..=300 {
+        world.write(8, round).await;
+        world.pass(Duration::from_millis(100)).await;
+    }
+    delivered(&world, SOON, 2400).await;
+    let lost =
+        |event: &Event| matches!(event, Event::LeaseLost { .. } | Event::WorkerDemoted { .. });
+    assert_eq!(world.events.count(lost), 0);
+    assert_eq!(world.ledger.repeated(), 0);
+    worker.shutdown().await.unwrap();
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use shardkeeper_testkit::emulator::EmulatorSettings;
+use shardkeeper_testkit::faults::{Effect, Fault};
 use shardkeeper_tests::{TABLE, World};
 
 use super::{SOON, assert_once, delivered, done, open_shards, shards};
@@ -40,7 +41,7 @@ async fn f38_the_last_page_may_be_empty_or_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s1_records_of_the_last_page_are_delivered_before_the_end() {
+async fn s1_b23_records_of_the_last_page_are_delivered_before_the_end() {
     for page_records in [1, 2, 3, 5] {
         let settings = EmulatorSettings {
             page_records,
@@ -77,7 +78,7 @@ async fn s8_ends_that_are_listed_late_are_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g2_a_late_child_among_two_does_not_get_lost() {
+async fn g2_b24_a_late_child_among_two_does_not_get_lost() {
     let settings = EmulatorSettings {
         child_visibility_lag: Duration::from_secs(3),
         ..shards(1)
@@ -182,4 +183,76 @@ async fn l2_a_late_end_delays_a_child_by_little_more_than_its_own_lateness() {
         assert_once(&world);
         worker.shutdown().await.unwrap();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn b5_children_that_are_listed_beside_an_open_parent_wait_for_its_end() {
+    for lag in [1, 20, 90] {
+        let settings = EmulatorSettings {
+            ending_visibility_lag: Duration::from_secs(lag),
+            ..shards(2)
+        };
+        let bound = Duration::from_secs(12 * (lag + 31));
+        generations(110, settings, bound).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn b33_a_shard_that_has_ended_is_never_opened_again() {
+    let world = World::with(118, shards(1)).await;
+    let worker = world.start_with("a", done).await;
+    world.write(10, 1).await;
+    let ended = open_shards(&world)[0].clone();
+    world.emulator.roll_over_all(TABLE).unwrap();
+    world.write(10, 2).await;
+    delivered(&world, SOON, 20).await;
+    let opened = Fault::new("GetShardIterator", Effect::internal_error());
+    world
+        .emulator
+        .faults()
+        .inject(opened.containing(ended).times(1));
+    world.pass(Duration::from_secs(900)).await;
+    worker.shutdown().await.unwrap();
+    let worker = world.start_with("b", done).await;
+    world.write(10, 3).await;
+    delivered(&world, SOON, 30).await;
+    assert_eq!(world.emulator.faults().pending(), 1, "it was opened again");
+    assert_once(&world);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn b16_leases_that_an_operator_deleted_do_not_stop_the_cleaning() {
+    let settings = EmulatorSettings {
+        rollover_after: Some(Duration::from_secs(60)),
+        rollover_spread: Duration::from_secs(20),
+        retention: Duration::from_secs(360),
+        ..shards(2)
+    };
+    let world = World::with(119, settings).await;
+    let worker = world.start_with("a", done).await;
+    for minute in 0..30 {
+        world.write(4, minute).await;
+        world.pass(Duration::from_secs(60)).await;
+        if minute % 4 == 3 {
+            // The oldest of those that have ended, which is about to be forgotten.
+            let rows = world.lease_rows().into_iter();
+            let mut ended: Vec<String> = rows
+                .filter(|row| row["checkpoint"]["S"] == "SHARD_END")
+                .map(|row| row["leaseKey"]["S"].as_str().unwrap().to_owned())
+                .collect();
+            ended.sort();
+            world.delete_row(&ended[0]).await;
+        }
+    }
+    delivered(&world, SOON, 120).await;
+    let leases = world.lease_rows();
+    let leases = leases
+        .iter()
+        .filter(|row| row["entityType"]["S"] == "LEASE")
+        .count();
+    let listed = world.emulator.shards(TABLE).unwrap().len();
+    assert!(leases <= listed + 4, "{leases} leases for {listed} shards");
+    assert_eq!(world.ledger.violations(), Vec::<String>::new());
+    worker.shutdown().await.unwrap();
 }

@@ -10,7 +10,7 @@ use shardkeeper_tests::{Act, World};
 use super::{SOON, assert_once, delivered, done, shards};
 
 #[tokio::test(start_paused = true)]
-async fn g1_f30_f41_an_expired_iterator_is_opened_again_after_the_last_delivered_record() {
+async fn g1_f30_f41_b21_an_expired_iterator_is_opened_again_after_the_last_delivered_record() {
     let world = World::with(51, shards(2)).await;
     let worker = world.start_with("a", done).await;
     for round in 1..=10 {

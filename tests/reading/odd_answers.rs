@@ -19,6 +19,7 @@ fn nonsense() -> Vec<(&'static str, Effect)> {
         ("an empty 200", Effect::empty_body()),
         ("{}", Effect::empty_object()),
         ("HTML with 503", Effect::html()),
+        ("HTML with 500", page(500, "<html>oops</html>")),
         ("HTML with 200", page(200, "<html>please log in</html>")),
         ("HTML with 404", page(404, "<html>not found</html>")),
         ("null", page(200, "null")),
@@ -69,7 +70,7 @@ async fn survives(operation: &'static str, seed: u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s8_get_records_that_makes_no_sense_is_never_the_end_of_a_shard() {
+async fn s8_q10_get_records_that_makes_no_sense_is_never_the_end_of_a_shard() {
     survives("GetRecords", 71).await;
 }
 

@@ -203,3 +203,22 @@ async fn rule_15_latest_without_a_clock_of_the_service_loses_nothing_and_says_so
     );
     worker.shutdown().await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn b22_a_latest_position_that_expires_unread_loses_nothing() {
+    let world = World::with(129, shards(2)).await;
+    world.write(10, 1).await;
+    world.pass(Duration::from_secs(90)).await;
+    let latest = world.worker("a").start(StartPosition::Latest);
+    let worker = world.spawn(latest, done).await;
+    world.pass(SOON).await;
+    for round in 2..=4 {
+        // Written while nothing of the shard was read yet, and the iterator is good no more.
+        world.emulator.expire_iterators();
+        world.write(10, round).await;
+        world.emulator.expire_iterators();
+        delivered(&world, SOON, 10 * (round - 1)).await;
+    }
+    assert_once(&world);
+    worker.shutdown().await.unwrap();
+}

@@ -36,7 +36,7 @@ async fn l5_f16_q12_a_stream_that_is_switched_off_is_drained_to_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s13_f52_q12_the_old_stream_is_drained_before_the_new_one_is_read() {
+async fn s13_f52_q12_b34_the_old_stream_is_drained_before_the_new_one_is_read() {
     let settings = EmulatorSettings {
         page_records: 2,
         ..shards(2)
@@ -210,5 +210,23 @@ async fn f45_deletes_by_time_to_live_are_told_from_the_users() {
         .await;
     delivered(&world, SOON, 10).await;
     assert_eq!(*seen.lock().unwrap(), (3, 1));
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn b19_children_of_every_stream_get_their_leases_when_their_parents_end() {
+    let world = World::with(139, shards(2)).await;
+    let worker = world.start_with("a", done).await;
+    for round in 0..3 {
+        world.write(10, 3 * round).await;
+        world.emulator.roll_over_all(TABLE).unwrap();
+        world.write(10, 3 * round + 1).await;
+        world.emulator.roll_over_all(TABLE).unwrap();
+        world.write(10, 3 * round + 2).await;
+        delivered(&world, Duration::from_secs(180), 30 * (round + 1)).await;
+        world.emulator.disable_stream(TABLE).unwrap();
+        world.enable_stream().await;
+    }
+    assert_once(&world);
     worker.shutdown().await.unwrap();
 }

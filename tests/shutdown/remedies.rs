@@ -311,7 +311,7 @@ async fn s7_a_crash_between_two_parts_of_a_batch_repeats_only_what_was_not_ackno
 }
 
 #[tokio::test(start_paused = true)]
-async fn s15_a_slow_or_failing_shard_never_holds_up_another() {
+async fn s15_b30_a_slow_or_failing_shard_never_holds_up_another() {
     let world = World::with(259, shards(4)).await;
     let worker = world
         .start_with("a", |batch, _| match () {

@@ -427,4 +427,24 @@ mod tests {
         assert!(at(Duration::from_secs(4)).is_empty());
         assert_eq!(at(Duration::from_secs(5)).len(), 1);
     }
+
+    #[test]
+    fn b29_nobody_claims_from_itself() {
+        let living = [id(0), id(1)];
+        let leases: Vec<Sighting> = (0..9).map(|n| seen(n, Some(n / 6))).collect();
+        for me in &living {
+            let view = View {
+                me,
+                living: &living,
+                leases: &leases,
+                over: &NOBODY,
+                now: Duration::from_secs(3600),
+            };
+            for claim in plan(&view, &LIMITS, &mut || 3) {
+                let (Claim::Take(key) | Claim::Request { key, .. }) = claim;
+                let owner = leases.iter().find(|seen| seen.lease.key == key);
+                assert_ne!(owner.and_then(|seen| seen.lease.owner.as_ref()), Some(me));
+            }
+        }
+    }
 }

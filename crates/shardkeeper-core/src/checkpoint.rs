@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn s6_a_checkpoint_never_moves_left() {
+    fn s6_b26_a_checkpoint_never_moves_left() {
         let in_order = [
             Checkpoint::At(Timestamp::from_millis(5)),
             Checkpoint::TrimHorizon,

@@ -168,3 +168,70 @@ async fn f51_streams_are_listed_in_pages() {
     }
     assert_eq!(pages, [2, 2, 1]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn f9_f15_f26_a_description_holds_what_there_is_to_know() {
+    let settings = EmulatorSettings {
+        create_delay: Duration::from_secs(5),
+        stream_enable_delay: Duration::from_secs(20),
+        ..one_shard()
+    };
+    let scene = Scene::new(settings).await;
+    let asked_for = ORIGIN.as_secs().cast_signed();
+    tokio::time::advance(Duration::from_secs(60)).await;
+    let description = scene.describe().await;
+    assert_eq!(description.stream_status(), Some(&StreamStatus::Enabled));
+    assert_eq!(description.stream_arn(), Some(scene.arn().as_str()));
+    assert!(
+        scene
+            .arn()
+            .ends_with(&format!("/stream/{}", description.stream_label().unwrap()))
+    );
+    assert_eq!(description.table_name(), Some(TABLE));
+    assert_eq!(
+        description.stream_view_type().unwrap().as_str(),
+        "NEW_AND_OLD_IMAGES"
+    );
+    let key = &description.key_schema()[0];
+    assert_eq!(
+        (key.attribute_name(), key.key_type().as_str()),
+        ("pk", "HASH")
+    );
+    assert_eq!(description.last_evaluated_shard_id(), None);
+    assert_eq!(
+        description.creation_request_date_time().unwrap().secs(),
+        asked_for,
+        "when it was asked for, not when it was ready"
+    );
+    let shard = &description.shards()[0];
+    assert!(shard.shard_id().is_some() && shard.parent_shard_id().is_none());
+    let range = shard.sequence_number_range().unwrap();
+    assert!(range.starting_sequence_number().is_some());
+    assert!(range.ending_sequence_number().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn f53_the_errors_of_list_streams_arrive_with_their_names() {
+    use crate::faults::{Effect, Fault};
+    let scene = Scene::new(one_shard()).await;
+    let list = async || {
+        let request = aws_sdk_dynamodbstreams::Client::new(
+            &scene
+                .emulator
+                .sdk_config()
+                .into_builder()
+                .retry_config(aws_config::retry::RetryConfig::disabled())
+                .build(),
+        );
+        let answer = request.list_streams().send().await;
+        answer.unwrap_err().into_service_error()
+    };
+    let inject = |effect| {
+        let fault = Fault::new("ListStreams", effect);
+        scene.emulator.faults().inject(fault.times(1));
+    };
+    inject(Effect::error(400, "ResourceNotFoundException"));
+    assert!(list().await.is_resource_not_found_exception());
+    inject(Effect::internal_error());
+    assert!(list().await.is_internal_server_error());
+}

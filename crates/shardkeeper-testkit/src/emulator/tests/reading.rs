@@ -271,3 +271,27 @@ async fn a_shard_can_be_trimmed_by_the_test() {
     assert_eq!(scene.emulator.trim_shard(TABLE, &shard, None), Ok(1));
     assert!(scene.emulator.trim_shard(TABLE, "nope", None).is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn b17_an_iterator_stands_at_a_record_and_trimming_does_not_move_it() {
+    let scene = Scene::new(one_shard()).await;
+    let shard = scene.only_open_shard();
+    for value in ["a", "b", "c", "d", "e"] {
+        scene.put("k", value).await;
+    }
+    let (records, _) = scene.drain_shard(&shard).await;
+    let second = records[1].dynamodb().unwrap().sequence_number().unwrap();
+    let first = scene.iterator(&shard, ShardIteratorType::TrimHorizon).await;
+    let request = scene.streams.get_records().shard_iterator(first).limit(3);
+    let third_is_read = request.send().await.unwrap().next_shard_iterator.unwrap();
+    assert_eq!(
+        scene.emulator.trim_shard(TABLE, &shard, Some(second)),
+        Ok(2)
+    );
+    scene.put("k", "f").await;
+    let (records, _) = scene.drain(third_is_read).await;
+    assert_eq!(
+        records.iter().filter_map(new_value).collect::<Vec<_>>(),
+        ["d", "e", "f"]
+    );
+}

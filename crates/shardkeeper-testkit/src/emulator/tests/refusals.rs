@@ -135,6 +135,18 @@ async fn f11_f13_describe_stream_checks_its_members() {
         let body = json!({"StreamArn": arn, "Limit": limit});
         assert_eq!(code(&scene, "DescribeStream", &body), "ValidationException");
     }
+    assert_eq!(
+        code(
+            &scene,
+            "DescribeStream",
+            &json!({"StreamArn": arn, "Limit": 100})
+        ),
+        "OK"
+    );
+    assert_eq!(
+        code(&scene, "DescribeStream", &json!({"Limit": 100})),
+        "ValidationException"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -294,3 +294,42 @@ async fn f43_a_shard_that_has_left_the_stream_does_not_exist() {
             .is_resource_not_found_exception()
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn f19_a_shard_has_one_parent_or_none_and_no_two_become_one() {
+    let settings = EmulatorSettings {
+        initial_shards: 3,
+        ..one_shard()
+    };
+    let scene = Scene::new(settings).await;
+    for round in 0..4 {
+        let open = scene.open_shards();
+        scene
+            .emulator
+            .split(TABLE, &open[round % open.len()], 2)
+            .unwrap();
+        scene.emulator.roll_over_all(TABLE).unwrap();
+    }
+    let description = scene.describe().await;
+    let shards = description.shards();
+    let roots = shards
+        .iter()
+        .filter(|shard| shard.parent_shard_id().is_none());
+    assert_eq!(roots.count(), 3);
+    for shard in shards {
+        let Some(parent) = shard.parent_shard_id() else {
+            continue;
+        };
+        let named: Vec<&Shard> = shards
+            .iter()
+            .filter(|other| other.shard_id() == Some(parent))
+            .collect();
+        assert_eq!(named.len(), 1, "{parent}");
+        assert!(range(named[0]).1.is_some(), "a parent is closed");
+    }
+    assert_eq!(
+        scene.open_shards().len(),
+        3 + 4,
+        "every split adds one for good"
+    );
+}
