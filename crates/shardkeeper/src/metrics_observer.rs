@@ -36,8 +36,16 @@ use crate::observer::Observer;
 /// label. [`WorkerHandle::status`](crate::WorkerHandle::status) and the command line have the single shards.
 pub struct MetricsObserver {
     labels: Vec<Label>,
-    /// The shards that are read, with how old the last acknowledged record was.
-    shards: Mutex<BTreeMap<ShardId, Option<Duration>>>,
+    shards: Mutex<BTreeMap<ShardId, Progress>>,
+}
+
+/// How far a shard that is read has come.
+#[derive(Debug, Clone, Copy, Default)]
+struct Progress {
+    /// How old the last acknowledged record was; nothing when a page was empty since.
+    age: Option<Duration>,
+    /// Records are with the processor.
+    in_hand: bool,
 }
 
 impl MetricsObserver {
@@ -119,7 +127,7 @@ impl MetricsObserver {
         match event {
             Event::LeaseAcquired { shard, how, .. } => {
                 self.count_by(&named::ACQUIRED_LEASES, 1, &[("how", acquired(how))]);
-                self.shards().insert(shard.clone(), None);
+                self.shards().insert(shard.clone(), Progress::default());
             }
             Event::LeaseRequested { .. } => self.count(&named::REQUESTED_LEASES, 1),
             Event::LeaseReleased { shard, .. } => {
@@ -153,11 +161,18 @@ impl MetricsObserver {
     /// What was read.
     fn of_reading(&self, event: &Event) {
         match event {
-            Event::PageFetched { records, bytes, .. } => {
+            Event::PageFetched {
+                shard,
+                records,
+                bytes,
+            } => {
                 let holds = if *records == 0 { "nothing" } else { "records" };
                 self.count_by(&named::FETCHED_PAGES, 1, &[("holds", holds)]);
                 self.count(&named::FETCHED_RECORDS, *records);
                 self.count(&named::FETCHED_BYTES, *bytes);
+                if *records == 0 {
+                    self.idle(shard);
+                }
             }
             Event::IteratorExpired { .. } => self.count(&named::EXPIRED_ITERATORS, 1),
             Event::DataLost(loss) => {
@@ -171,10 +186,16 @@ impl MetricsObserver {
     fn of_processing(&self, event: &Event) {
         match event {
             Event::BatchDelivered {
-                records, attempt, ..
+                shard,
+                records,
+                attempt,
+                ..
             } => {
                 let attempt = if *attempt == 1 { "first" } else { "repeated" };
                 self.count_by(&named::DELIVERED_RECORDS, *records, &[("attempt", attempt)]);
+                if let Some(known) = self.shards().get_mut(shard) {
+                    known.in_hand = true;
+                }
             }
             Event::BatchProcessed {
                 shard,
@@ -188,8 +209,8 @@ impl MetricsObserver {
                 self.record(&named::PROCESSING_SECONDS, took.as_secs_f64());
                 if let Some(age) = iterator_age {
                     self.record(&named::ITERATOR_AGE_SECONDS, age.as_secs_f64());
-                    self.aged(shard, *age);
                 }
+                self.aged(shard, *iterator_age);
             }
             Event::BatchFailed { error, .. } => {
                 let how = if error.is_some() { "error" } else { "panic" };
@@ -203,9 +224,20 @@ impl MetricsObserver {
         }
     }
 
-    fn aged(&self, shard: &ShardId, age: Duration) {
+    fn aged(&self, shard: &ShardId, age: Option<Duration>) {
         if let Some(known) = self.shards().get_mut(shard) {
-            *known = Some(age);
+            known.age = age.or(known.age);
+            known.in_hand = false;
+        }
+        self.tell_shards();
+    }
+
+    /// A page was empty: what was acknowledged last is no measure any more of how far behind the shard is, unless
+    /// the processor still has records of it.
+    fn idle(&self, shard: &ShardId) {
+        match self.shards().get_mut(shard) {
+            Some(known) if !known.in_hand && known.age.is_some() => known.age = None,
+            _ => return,
         }
         self.tell_shards();
     }
@@ -219,14 +251,14 @@ impl MetricsObserver {
     fn tell_shards(&self) {
         let (owned, oldest) = {
             let shards = self.shards();
-            (shards.len(), shards.values().flatten().max().copied())
+            (shards.len(), oldest(&shards))
         };
         self.gauge(&named::OWNED_LEASES, owned as f64);
         let oldest = oldest.unwrap_or_default().as_secs_f64();
         self.gauge(&named::OLDEST_ITERATOR_AGE_SECONDS, oldest);
     }
 
-    fn shards(&self) -> MutexGuard<'_, BTreeMap<ShardId, Option<Duration>>> {
+    fn shards(&self) -> MutexGuard<'_, BTreeMap<ShardId, Progress>> {
         self.shards.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -252,6 +284,10 @@ impl fmt::Debug for MetricsObserver {
             .field("labels", &self.labels)
             .finish_non_exhaustive()
     }
+}
+
+fn oldest(shards: &BTreeMap<ShardId, Progress>) -> Option<Duration> {
+    shards.values().filter_map(|known| known.age).max()
 }
 
 fn acquired(how: &Acquired) -> &'static str {
@@ -285,5 +321,61 @@ fn failure(kind: FailureKind) -> &'static str {
         FailureKind::Invalid => "invalid",
         FailureKind::Protocol => "protocol",
         _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shardkeeper_core::checkpoint::Checkpoint;
+    use shardkeeper_core::ids::SequenceNumber;
+
+    #[test]
+    fn b32_the_age_of_a_shard_that_became_idle_does_not_stand_still() {
+        let (observer, shard) = (MetricsObserver::new(), ShardId::from_service("shard-1"));
+        let hours = Duration::from_secs(7200);
+        let age = || oldest(&observer.shards());
+        let page = |records| {
+            observer.observe(&Event::PageFetched {
+                shard: shard.clone(),
+                records,
+                bytes: 100,
+            });
+        };
+        let delivered = || {
+            let number = SequenceNumber::from_service("7").unwrap();
+            observer.observe(&Event::BatchDelivered {
+                shard: shard.clone(),
+                epoch: 1,
+                records: 5,
+                first: number,
+                last: number,
+                attempt: 1,
+            });
+        };
+        let processed = || {
+            observer.observe(&Event::BatchProcessed {
+                shard: shard.clone(),
+                records: 5,
+                took: hours,
+                iterator_age: Some(hours),
+            });
+        };
+        observer.observe(&Event::LeaseAcquired {
+            shard: shard.clone(),
+            epoch: 1,
+            from: Checkpoint::TrimHorizon,
+            how: Acquired::Free,
+        });
+        page(5);
+        delivered();
+        processed();
+        assert_eq!(age(), Some(hours), "it catches up");
+        delivered();
+        page(0);
+        assert_eq!(age(), Some(hours), "the processor still has records");
+        processed();
+        page(0);
+        assert_eq!(age(), None, "nothing is left to read");
     }
 }

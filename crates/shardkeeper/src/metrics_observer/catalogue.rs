@@ -49,7 +49,7 @@ macro_rules! catalogue {
 
 catalogue! {
     OLDEST_ITERATOR_AGE_SECONDS = Gauge "shardkeeper_oldest_iterator_age_seconds" in Seconds:
-        "the largest age of the last acknowledged record among the shards that this worker reads";
+        "the largest age of the last acknowledged record among the shards that this worker reads; a shard whose latest page was empty has none";
     ITERATOR_AGE_SECONDS = Histogram "shardkeeper_iterator_age_seconds" in Seconds:
         "age of the last record of a batch when it was acknowledged";
     PROCESSING_SECONDS = Histogram "shardkeeper_processing_seconds" in Seconds:
