@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use shardkeeper::Event;
 use shardkeeper_testkit::faults::{Effect, Fault};
 use shardkeeper_tests::{APPLICATION, TABLE, World};
 
@@ -147,4 +148,30 @@ async fn s12_half_of_all_answers_are_lost_for_a_while() {
     assert_in_order(&world);
     first.shutdown().await.unwrap();
     second.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn b13_a_checkpoint_that_has_landed_is_not_taken_for_a_failure() {
+    for effect in [Effect::AppliedButDropped, Effect::AppliedButHangs] {
+        let world = World::with(1001, shards(1)).await;
+        let worker = world.start_with("a", done).await;
+        world.write(5, 1).await;
+        delivered(&world, SOON, 5).await;
+        world.pass(SOON).await;
+        // All that is written to the lease from here on are checkpoints.
+        world
+            .emulator
+            .faults()
+            .inject(lease_writes(effect.clone()).times(3));
+        world.write(5, 2).await;
+        delivered(&world, SOON, 10).await;
+        world.pass(SOON).await;
+        assert_eq!(world.emulator.faults().pending(), 0, "nothing was hit");
+        let lost = |event: &Event| matches!(event, Event::LeaseLost { .. });
+        assert_eq!(world.events.count(lost), 0, "{effect:?}");
+        let epochs: Vec<u64> = world.ledger.dispatches().iter().map(|d| d.epoch).collect();
+        assert!(epochs.is_sorted() && epochs.first() == epochs.last());
+        assert_eq!(world.ledger.repeated(), 0);
+        worker.shutdown().await.unwrap();
+    }
 }

@@ -1,6 +1,6 @@
 //! Pages that come empty, late, large or not at all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -17,12 +17,13 @@ use super::{SOON, a_life_behind, assert_whole, delivered, done, shards};
 async fn f37_pages_may_be_empty_while_there_are_records_further_on() {
     for empty in [2, 3, 4] {
         a_life_behind(921, || {
-            let mut calls = 0;
+            let mut asked = BTreeMap::<String, usize>::new();
             move |exchange: &mut Exchange| {
                 if exchange.operation == "GetRecords" && exchange.status == 200 {
-                    calls += 1;
-                    if calls % empty != 0 {
-                        let same = exchange.question["ShardIterator"].clone();
+                    let same = exchange.question["ShardIterator"].clone();
+                    let asked = asked.entry(same.to_string()).or_default();
+                    *asked += 1;
+                    if *asked < empty {
                         exchange.answer = json!({"Records": [], "NextShardIterator": same});
                     }
                 }
@@ -123,7 +124,7 @@ const LIFE: Duration = Duration::from_secs(30);
 
 /// Whatever comes of an iterator ends so long after `GetShardIterator` gave it.
 fn chains_end(now: impl Fn() -> Duration + Send + 'static) -> impl FnMut(&mut Exchange) + Send {
-    let mut born = std::collections::BTreeMap::<String, Duration>::new();
+    let mut born = BTreeMap::<String, Duration>::new();
     move |exchange| {
         let used = exchange.question["ShardIterator"]
             .as_str()

@@ -36,6 +36,8 @@ async fn read_through(
         .await;
     delivered(&world, SOON, 10).await;
     assert_whole(&world);
+    // What was given out is acknowledged, and its age told.
+    world.pass(Duration::from_secs(2)).await;
     let age = worker.status().shards[0].iterator_age;
     assert!(
         age.is_none_or(|age| age < Duration::from_secs(3_000_000_000)),

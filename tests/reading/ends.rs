@@ -256,3 +256,21 @@ async fn b16_leases_that_an_operator_deleted_do_not_stop_the_cleaning() {
     assert_eq!(world.ledger.violations(), Vec::<String>::new());
     worker.shutdown().await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn b9_a_child_is_not_read_beside_its_parent_however_slow_that_is() {
+    let settings = EmulatorSettings {
+        page_records: 2,
+        ..shards(2)
+    };
+    let world = World::with(117, settings).await;
+    for round in 1..=3 {
+        world.write(10, round).await;
+        world.emulator.roll_over_all(TABLE).unwrap();
+    }
+    let slow = |_: &_, _: &_| shardkeeper_tests::Act::Slow(Duration::from_secs(5));
+    let worker = world.start_with("a", slow).await;
+    delivered(&world, Duration::from_secs(300), 30).await;
+    assert_once(&world);
+    worker.shutdown().await.unwrap();
+}

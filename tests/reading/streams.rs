@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::StreamViewType;
 use shardkeeper::{Event, StreamArn};
 use shardkeeper_testkit::emulator::EmulatorSettings;
+use shardkeeper_testkit::faults::{Effect, Fault};
 use shardkeeper_tests::{TABLE, World};
 
 use super::{SOON, assert_once, delivered, done, shards};
@@ -227,6 +228,26 @@ async fn b19_children_of_every_stream_get_their_leases_when_their_parents_end() 
         world.emulator.disable_stream(TABLE).unwrap();
         world.enable_stream().await;
     }
+    assert_once(&world);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn b12_listings_that_are_throttled_for_minutes_are_taken_up_again() {
+    let world = World::with(140, shards(2)).await;
+    let worker = world.start_with("a", done).await;
+    world.write(10, 1).await;
+    delivered(&world, SOON, 10).await;
+    let throttled = Fault::new("DescribeStream", Effect::throttle());
+    world.emulator.faults().inject(throttled);
+    world.emulator.roll_over_all(TABLE).unwrap();
+    world.write(10, 2).await;
+    world.emulator.disable_stream(TABLE).unwrap();
+    world.enable_stream().await;
+    world.write(10, 3).await;
+    world.pass(Duration::from_secs(180)).await;
+    world.emulator.faults().clear();
+    delivered(&world, Duration::from_secs(180), 30).await;
     assert_once(&world);
     worker.shutdown().await.unwrap();
 }

@@ -603,7 +603,7 @@ mod tests {
     }
 
     #[test]
-    fn s5_a_former_owner_can_write_nothing() {
+    fn s5_b14_a_former_owner_can_write_nothing() {
         let (row, held) = owned();
         let stolen = applied(&read(&row).take(&worker("b"), "w2"), Some(&row));
         let departure = Departure::Free;
