@@ -162,7 +162,7 @@ async fn b13_a_checkpoint_that_has_landed_is_not_taken_for_a_failure() {
         world
             .emulator
             .faults()
-            .inject(lease_writes(effect.clone()).times(3));
+            .inject(lease_writes(effect.clone()).times(1));
         world.write(5, 2).await;
         delivered(&world, SOON, 10).await;
         world.pass(SOON).await;
