@@ -44,8 +44,7 @@ async fn read_through(
         "{age:?}"
     );
     worker.shutdown().await.unwrap();
-    let records = records.lock().unwrap().clone();
-    records
+    records.lock().unwrap().clone()
 }
 
 #[tokio::test(start_paused = true)]

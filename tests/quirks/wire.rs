@@ -105,8 +105,7 @@ async fn sent_in_a_life(seed: u64) -> Vec<Sent> {
     world.pass(Duration::from_secs(180)).await;
     assert_whole(&world);
     second.shutdown().await.unwrap();
-    let sent = sent.lock().unwrap().clone();
-    sent
+    sent.lock().unwrap().clone()
 }
 
 #[tokio::test(start_paused = true)]
