@@ -116,11 +116,15 @@ impl State {
             });
         }
         if rules.planted(Plant::AbsentParentIsFinished) {
-            let orphaned = listed.values().filter(|shard| {
-                let parent = shard.parent.as_ref();
-                parent.is_some_and(|id| !tree.contains_key(id)) && !tree.contains_key(&shard.id)
-            });
-            shards.extend(orphaned.cloned());
+            let absent = |id| !tree.contains_key(id);
+            let orphaned = listed
+                .values()
+                .filter(|shard| shard.parent.as_ref().is_some_and(absent) && absent(&shard.id));
+            let orphaned: Vec<Shard> = orphaned.cloned().collect();
+            // In a transaction before their parent's, as a long listing is created in several.
+            if !orphaned.is_empty() {
+                shards = orphaned;
+            }
         }
         if shards.is_empty() {
             return Vec::new();

@@ -53,6 +53,10 @@ pub(crate) fn all() -> Vec<Property<Protocol>> {
             |_, state: &State| state.broken != Some(Broken::Request),
         ),
         Property::always(
+            "S10 nothing is read again that is stored",
+            |_, state: &State| state.broken != Some(Broken::Again),
+        ),
+        Property::always(
             "an owner is hindered only by its own late writes",
             |_, state: &State| state.broken != Some(Broken::Disturbed),
         ),

@@ -233,6 +233,8 @@ pub enum Broken {
     Guess,
     /// A request outlived the owner that it was made to.
     Request,
+    /// S10: reading begins before what is stored.
+    Again,
     /// An owner's write was refused, and no earlier attempt of its own was the reason.
     Disturbed,
 }

@@ -14,7 +14,7 @@ use shardkeeper_core::membership::{Fate, ReadAt, WorkerRow, WorkerState};
 use crate::cast::{Branch, at, records_before};
 use crate::ledger::Rules;
 use crate::plant::{Plant, without_effects};
-use crate::state::{Reading, State, Task};
+use crate::state::{Broken, Reading, State, Task};
 use crate::table::Table;
 use crate::wire::{Sent, Wire};
 
@@ -163,13 +163,21 @@ impl State {
         if me.tasks[branch.index()].is_some() || !lease.is_active() {
             return;
         }
+        let reached = reached.unwrap_or_else(|| records_before(&lease.checkpoint));
         me.touched[branch.index()] = Some(now);
         me.tasks[branch.index()] = Some(Task {
             held: Arc::new(held),
-            reached: reached.unwrap_or_else(|| records_before(&lease.checkpoint)),
+            reached,
             order: None,
             writing: None,
         });
+        let stored = self
+            .table
+            .lease(branch)
+            .filter(|row| row.epoch == lease.epoch);
+        if stored.is_some_and(|row| reached < records_before(&row.checkpoint)) {
+            self.breaks(Broken::Again);
+        }
     }
 
     /// The dead whose rows do not say so.

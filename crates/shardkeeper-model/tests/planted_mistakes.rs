@@ -49,7 +49,7 @@ found! {
     hole_12_an_old_request_under_force: ForceOldRequest in "hand-off" { asks: 1 } breaks "S5 two";
     hole_13_the_observers_own_duration: OwnDuration in "mixed-durations" {} breaks "S5 two";
     hole_14_a_beat_without_a_condition: BeatUpserts in "take-over" { late: 1 } breaks "S11";
-    hole_16_a_start_at_the_checkpoint_that_was_read: StartFromRead in "old-answers" { slow_reads: 1, leaves: 1 } breaks "S6";
+    hole_16_a_start_at_the_checkpoint_that_was_read: StartFromRead in "old-answers" { slow_reads: 1, late: 1 } breaks "S10";
     hole_17_a_discoverer_without_a_term: NoTerm in "forgetting" { trims: 1, slow_reads: 1 } breaks "S9";
     hole_18_epochs_that_begin_again: NoFloor in "flapping" { trims: 1, flaps: 1 } breaks "S5 every";
     hole_19_beats_without_a_keeper: BeatsWithoutKeeper in "hung-keeper" { hangs: 1, asks: 1 } breaks "L6";
