@@ -87,6 +87,29 @@ async fn s4_a_child_whose_parent_one_listing_does_not_show_waits_for_its_parent(
 }
 
 #[tokio::test(start_paused = true)]
+async fn s9_a_listing_that_leaves_a_finished_shard_out_brings_nothing_back() {
+    let world = World::with(115, shards(1)).await;
+    world.write(10, 1).await;
+    let parent = world.emulator.shards(TABLE).unwrap()[0].id.clone();
+    let worker = world.start_with("a", done).await;
+    delivered(&world, SOON, 10).await;
+    world.emulator.roll_over(TABLE, &parent).unwrap();
+    world.write(10, 2).await;
+    delivered(&world, Duration::from_secs(60), 20).await;
+    let question = json!({ "StreamArn": world.emulator.stream_arn(TABLE) });
+    let mut listing = world.emulator.request("DescribeStream", &question).unwrap();
+    let shards = listing["StreamDescription"]["Shards"]
+        .as_array_mut()
+        .unwrap();
+    shards.retain(|shard| shard["ShardId"] != parent.as_str());
+    let partial = Fault::new("DescribeStream", answer(&listing)).times(1);
+    world.emulator.faults().inject(partial);
+    world.pass(Duration::from_secs(120)).await;
+    assert_once(&world);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn b8_shards_whose_parents_aged_out_before_the_first_start_are_no_loss() {
     let world = World::with(114, shards(2)).await;
     for round in 0..3 {

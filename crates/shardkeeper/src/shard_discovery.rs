@@ -5,6 +5,7 @@
 
 mod book;
 mod creating;
+mod proof;
 mod stragglers;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use shardkeeper_core::ids::{ShardId, StreamArn, WorkerId};
 use shardkeeper_core::lease::Lease;
 use shardkeeper_core::lineage::{self, Leases, Shard};
 use shardkeeper_core::membership::{GroupRow, group_key};
-use shardkeeper_core::ports::{Answer, LeaseStore, PortError, StreamStatus};
+use shardkeeper_core::ports::{Answer, FailureKind, LeaseStore, PortError, StreamStatus};
 use shardkeeper_core::row::{RowKey, Write};
 use tokio::sync::{Notify, watch};
 
@@ -98,6 +99,23 @@ pub(crate) struct ShardDiscovery {
     pub(crate) stragglers: Stragglers,
 }
 
+/// What a look at one or more streams came to.
+#[derive(Default)]
+struct Tended {
+    enabled: bool,
+    listed: usize,
+    created: usize,
+    forgotten: usize,
+}
+
+impl Tended {
+    fn count(&mut self, more: &Self) {
+        self.listed += more.listed;
+        self.created += more.created;
+        self.forgotten += more.forgotten;
+    }
+}
+
 impl ShardDiscovery {
     /// Lists again and again. Ends when the worker does: drop it.
     pub(crate) async fn run(mut self) {
@@ -130,7 +148,7 @@ impl ShardDiscovery {
     }
 
     async fn round(&mut self, term: u64, book: &mut Book) -> Result<(), PortError> {
-        let Some(group) = self.group().await?.filter(|group| group.term == term) else {
+        let Some(mut group) = self.group().await?.filter(|group| group.term == term) else {
             return Ok(());
         };
         let now = self.listing.env.now();
@@ -147,26 +165,68 @@ impl ShardDiscovery {
             });
             book.stream = Some(stream.clone());
         }
-        let listed = self.survey(&stream, book).await?;
-        self.adopt_stragglers(&group, &stream, book).await?;
-        let leases = book.of(&stream);
-        let created = self.create(&group, &stream, &listed, leases).await?;
-        let forgotten = if listed.complete {
-            self.forget(&group, &listed.shards, book).await?
-        } else {
-            0
-        };
-        if listed.status != StreamStatus::Enabled {
+        let mut tended = Tended::default();
+        for older in self.older(&group, &stream, book) {
+            match self.tend(&mut group, &older, book).await {
+                Ok(more) => tended.count(&more),
+                Err(error) if error.kind == FailureKind::NotFound => book.is_over(older),
+                Err(error) => return Err(error),
+            }
+        }
+        let current = self.tend(&mut group, &stream, book).await?;
+        if !current.enabled {
             // Its leases finish without being listed again; the next stream waits for that.
             book.distrust();
         }
-        let listed = listed.shards.len();
+        tended.count(&current);
+        let Tended {
+            listed,
+            created,
+            forgotten,
+            ..
+        } = tended;
         self.listing.observers.emit(&Event::ShardsListed {
             listed,
             created,
             forgotten,
         });
         Ok(())
+    }
+
+    /// Streams that the table had before: their last children may be listed when the next stream has begun.
+    fn older(&self, group: &GroupRow, current: &StreamArn, book: &Book) -> Vec<StreamArn> {
+        if matches!(self.choice, StreamChoice::Pinned(_)) {
+            return Vec::new();
+        }
+        let listed = group.listed.iter();
+        let known = listed.filter_map(|stream| StreamArn::parse(stream).ok());
+        known
+            .filter(|stream| stream != current && stream.table() == current.table())
+            .filter(|stream| !book.knows_as_over(stream))
+            .collect()
+    }
+
+    /// Leases what nobody covers of one stream, and forgets what is over.
+    async fn tend(
+        &mut self,
+        group: &mut GroupRow,
+        stream: &StreamArn,
+        book: &mut Book,
+    ) -> Result<Tended, PortError> {
+        let listed = self.survey(stream, book).await?;
+        self.adopt_stragglers(group, stream, book).await?;
+        let created = self.create(group, stream, &listed, book.of(stream)).await?;
+        let forgotten = if listed.complete {
+            self.forget(group, stream, &listed.shards, book).await?
+        } else {
+            0
+        };
+        Ok(Tended {
+            enabled: listed.status == StreamStatus::Enabled,
+            listed: listed.shards.len(),
+            created,
+            forgotten,
+        })
     }
 
     /// The shards, with their leases in the book. A parent that one listing does not show may be in the next, and
@@ -227,17 +287,19 @@ impl ShardDiscovery {
 
     async fn forget(
         &self,
-        group: &GroupRow,
+        group: &mut GroupRow,
+        stream: &StreamArn,
         listed: &BTreeMap<ShardId, Shard>,
         book: &mut Book,
     ) -> Result<usize, PortError> {
-        let leases = book.stream.as_ref().map(|stream| book.of(stream));
-        let over = leases.map(|leases| lineage::forgettable(listed, leases));
-        let over: Vec<Lease> = over.unwrap_or_default().into_iter().cloned().collect();
+        let over = lineage::forgettable(listed, book.of(stream));
+        let over: Vec<Lease> = over.into_iter().cloned().collect();
         let mut forgotten = 0;
-        // Rises from lease to lease: the floor must never fall.
-        let mut group = group.clone();
         for lease in &over {
+            if !self.is_gone(stream, &lease.shard).await? {
+                continue;
+            }
+            // Rises from lease to lease: the floor must never fall.
             group.epoch_floor = group.epoch_floor.max(lease.epoch);
             let writes = [group.raise_floor(&self.me, lease.epoch), lease.forget()];
             if !self.write(&writes).await? {

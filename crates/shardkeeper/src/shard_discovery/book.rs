@@ -26,6 +26,8 @@ pub(super) struct Book {
     /// Leases that KCL made and nobody adopted yet.
     of_kcl: BTreeMap<RowKey, Row>,
     swept_at: Option<Duration>,
+    /// Older streams that the service no longer knows.
+    over: BTreeSet<StreamArn>,
 }
 
 impl Book {
@@ -83,6 +85,14 @@ impl Book {
     pub(super) fn supersedes(&self, lease: &KclLease) -> bool {
         let known = self.of(&lease.stream).get(&lease.shard);
         known.is_some_and(|known| known.key != lease.key)
+    }
+
+    pub(super) fn is_over(&mut self, stream: StreamArn) {
+        self.over.insert(stream);
+    }
+
+    pub(super) fn knows_as_over(&self, stream: &StreamArn) -> bool {
+        self.over.contains(stream)
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -39,8 +39,8 @@ impl ShardDiscovery {
         leases: &Leases,
     ) -> Result<usize, PortError> {
         let first_listing = !group.listed.contains(stream.as_str());
-        let mut uncovered = lineage::uncovered(&listed.shards, leases);
-        uncovered.retain(|found| listed.complete || !found.orphan);
+        let uncovered = lineage::uncovered(&listed.shards, leases);
+        let uncovered = self.keep_proven(stream, listed, uncovered).await?;
         let begins = self.begins(group, stream, leases);
         let births: Vec<Birth> = uncovered
             .iter()
