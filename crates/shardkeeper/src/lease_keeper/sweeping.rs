@@ -101,7 +101,9 @@ impl LeaseKeeper {
         };
         let members = self.group.as_ref().map(|group| &group.members);
         let stillborn = |row: &WorkerRow| {
-            members.is_some_and(|members| !members.contains(&row.id))
+            // One that was buried has just been struck off, and the others have yet to see that it is over.
+            row.state != WorkerState::Left
+                && members.is_some_and(|members| !members.contains(&row.id))
                 && self.watch.fate(&row.id) == Fate::Dead
         };
         let old = left.values().filter(old).cloned();
