@@ -123,6 +123,8 @@ pub(crate) struct ShardConsumer {
     /// Pages that wait; bounded by `prefetch_pages`.
     queue: VecDeque<Batch>,
     gap: Option<Gap>,
+    /// Gaps behind which we go on; read again, they are not told again.
+    passed: Vec<Gap>,
     read_to_the_end: bool,
     hand: Option<Hand>,
     out: Out,
@@ -173,6 +175,7 @@ impl ShardConsumer {
             watchdog: Watchdog::default(),
             queue: VecDeque::new(),
             gap: None,
+            passed: Vec::new(),
             read_to_the_end: false,
             hand: None,
             out: Out::default(),
@@ -344,6 +347,14 @@ impl ShardConsumer {
 
     /// Everything before the gap is acknowledged; what about the gap (G7, S2)?
     fn decide(&mut self, gap: &Gap) {
+        let acknowledged = self.life.acknowledged();
+        self.passed.retain(|passed| passed.from >= acknowledged);
+        // Where the gap ends depends on where the page ends.
+        let same = |passed: &Gap| (passed.from, passed.why) == (gap.from, gap.why);
+        if self.passed.iter().any(same) {
+            self.go_on(gap);
+            return;
+        }
         let loss = DataLoss {
             shard: self.shard(),
             from: gap.from,
@@ -354,11 +365,16 @@ impl ShardConsumer {
         self.emit(&Event::DataLost(loss.clone()));
         match (self.world.on_data_loss)(&loss) {
             Decision::GoOn => {
-                if let Some(reader) = &mut self.reader {
-                    reader.go_on(gap);
-                }
+                self.passed.push(*gap);
+                self.go_on(gap);
             }
             Decision::Stop => self.stop(&stopped_by_loss(gap)),
+        }
+    }
+
+    fn go_on(&mut self, gap: &Gap) {
+        if let Some(reader) = &mut self.reader {
+            reader.go_on(gap);
         }
     }
 
