@@ -11,6 +11,8 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
+use crate::machine::Machine;
+
 /// Clock, sleep, dice and tasks. Cheap to clone; all clones share clock and dice.
 #[derive(Debug, Clone)]
 pub struct Env {
@@ -19,12 +21,14 @@ pub struct Env {
     tasks: TaskTracker,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Clock {
     /// Goes on while the machine is suspended, unlike `Instant`.
     SuspendAware,
     /// Tokio's clock, which stands still on a paused runtime until everybody waits.
     Tokio { start: tokio::time::Instant },
+    /// That of a simulated machine, which also decides when its tasks run.
+    Simulated(Machine),
 }
 
 impl Env {
@@ -44,6 +48,11 @@ impl Env {
         )
     }
 
+    /// The same on a machine of its own, which can be stopped and crashed, and whose clock may be wrong.
+    pub fn on(machine: &Machine, seed: u64) -> Self {
+        Self::new(Clock::Simulated(machine.clone()), seed)
+    }
+
     fn new(clock: Clock, seed: u64) -> Self {
         let dice = Arc::new(Mutex::new(fastrand::Rng::with_seed(seed)));
         Self {
@@ -57,21 +66,32 @@ impl Env {
     /// with another machine's.
     #[expect(clippy::disallowed_methods, reason = "this file is where the clock is")]
     pub fn now(&self) -> Duration {
-        match self.clock {
+        match &self.clock {
             Clock::SuspendAware => suspend_aware_now(),
-            Clock::Tokio { start } => tokio::time::Instant::now().duration_since(start),
+            Clock::Tokio { start } => tokio::time::Instant::now().duration_since(*start),
+            Clock::Simulated(machine) => machine.now(),
         }
     }
 
     /// Waits. May be cancelled by dropping it.
     #[expect(clippy::disallowed_methods, reason = "this file is where the clock is")]
     pub async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
+        match &self.clock {
+            Clock::SuspendAware | Clock::Tokio { .. } => tokio::time::sleep(duration).await,
+            Clock::Simulated(machine) => machine.sleep(duration).await,
+        }
     }
 
     /// Runs `future` for at most so long; `None` when it did not finish. It is dropped then.
     #[expect(clippy::disallowed_methods, reason = "this file is where the clock is")]
     pub async fn within<T>(&self, bound: Duration, future: impl Future<Output = T>) -> Option<T> {
+        if let Clock::Simulated(machine) = &self.clock {
+            return tokio::select! {
+                biased;
+                done = future => Some(done),
+                () = machine.sleep(bound) => None,
+            };
+        }
         tokio::time::timeout(bound, future).await.ok()
     }
 
@@ -96,15 +116,29 @@ impl Env {
     }
 
     /// Starts a task. Its owner keeps the handle; [`Env::tasks_ended`] waits for all of them.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this file is where tasks are started"
-    )]
     pub fn spawn<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
-        tokio::spawn(self.tasks.track_future(task))
+        self.start(task, true)
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this file is where tasks are started"
+    )]
+    fn start<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+        starves: bool,
+    ) -> JoinHandle<T> {
+        let Clock::Simulated(machine) = &self.clock else {
+            return tokio::spawn(self.tasks.track_future(task));
+        };
+        let hosted = machine.host(task, starves);
+        let started = tokio::spawn(self.tasks.track_future(hosted));
+        machine.adopt(started.abort_handle());
+        started
     }
 
     /// Starts a task where user code cannot starve it: on its own thread and runtime in production, on
@@ -118,8 +152,8 @@ impl Env {
         name: &str,
         task: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
-        if matches!(self.clock, Clock::Tokio { .. }) {
-            drop(self.spawn(task));
+        if !matches!(self.clock, Clock::SuspendAware) {
+            drop(self.start(task, false));
             return Ok(());
         }
         let runtime = tokio::runtime::Builder::new_current_thread()

@@ -37,6 +37,7 @@ mod incarnation;
 mod lease_keeper;
 mod lease_writer;
 mod listing;
+mod machine;
 mod metrics_observer;
 mod observer;
 mod processor;
@@ -67,6 +68,7 @@ pub use closures::{
 pub use deferred::{Acks, Defer, Deferral};
 pub use env::Env;
 pub use error::{BoxError, Error, ErrorKind};
+pub use machine::{Halt, Machine};
 pub use metrics_observer::MetricsObserver;
 pub use observer::Observer;
 pub use processor::{Decision, Failure, Progress, RecordProcessor, Remedy, ShardContext};
