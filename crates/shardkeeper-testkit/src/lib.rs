@@ -5,3 +5,4 @@ pub mod emulator;
 pub mod faults;
 pub mod memory;
 pub mod processor;
+pub mod sim;

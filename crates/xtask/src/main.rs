@@ -1,4 +1,4 @@
-//! Development tasks of the shardkeeper workspace: `cargo xtask bench`, `cargo xtask facts`, `cargo xtask model`, `cargo xtask test`, `cargo xtask trace`.
+//! Development tasks of the shardkeeper workspace: `cargo xtask bench`, `facts`, `model`, `sim`, `test` and `trace`.
 //!
 //! Thin on purpose: it starts other programs, reads sources, and says what happened. It depends on nothing of the
 //! workspace, so that it builds in seconds on a machine that has never built anything here.
@@ -17,6 +17,7 @@ mod progress;
 mod rules;
 mod scan;
 mod server;
+mod sim;
 mod sources;
 mod steps;
 mod test;
@@ -53,6 +54,8 @@ enum Task {
     Model(model::Options),
     /// The facts about the service and the tests that name them; fails on a fact without one
     Facts(facts::Options),
+    /// Run the adversary: simulated worlds from seeds, judged at every step
+    Sim(sim::Options),
 }
 
 fn main() -> ExitCode {
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Task::Trace(options) => trace::run(&workspace, &options),
         Task::Model(options) => model::run(&workspace, &options),
         Task::Facts(options) => facts::run(&workspace, &options),
+        Task::Sim(options) => sim::run(&workspace, &options),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

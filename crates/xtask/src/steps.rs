@@ -7,7 +7,7 @@ pub(crate) mod preflight;
 use crate::failure::Failure;
 use crate::totals::Totals;
 use crate::workspace::Workspace;
-use crate::{Outcome, facts, model, rules, server, trace};
+use crate::{Outcome, facts, model, rules, server, sim, trace};
 
 /// What a step may need to know.
 pub(crate) struct Task<'a> {
@@ -151,6 +151,13 @@ fn cargo_steps() -> Vec<Step> {
             true,
             |task| model::step(task.workspace).map(|()| Totals::default()),
             "the story above says how it came about; crates/shardkeeper-model/src/lib.rs how to read it",
+        ),
+        step(
+            "sim",
+            "2000 simulated worlds, judged at every step",
+            true,
+            sim::step,
+            "the seed is named above: `cargo xtask sim --seed N --trace` tells its story",
         ),
         step(
             "package",

@@ -13,10 +13,11 @@ use shardkeeper_core::row::{Row, RowKey, Verb, Write};
 #[derive(Debug, Clone, Default)]
 pub struct MemoryLeases(Arc<Mutex<Table>>);
 
-#[derive(Debug, Default)]
-struct Table {
+/// The rows, and what writes do to them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Table {
     absent: bool,
-    rows: BTreeMap<RowKey, Row>,
+    pub(crate) rows: BTreeMap<RowKey, Row>,
 }
 
 impl MemoryLeases {
@@ -69,7 +70,7 @@ impl MemoryLeases {
 }
 
 impl Table {
-    fn write(&mut self, writes: &[Write]) -> Answer {
+    pub(crate) fn write(&mut self, writes: &[Write]) -> Answer {
         let before: Vec<Option<Row>> = writes
             .iter()
             .map(|write| self.rows.get(&write.key).cloned())

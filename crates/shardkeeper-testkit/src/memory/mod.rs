@@ -5,7 +5,7 @@
 //! (expiry, trimming, throttling) is the emulator's; here everything happens when a test says so.
 
 mod item_change;
-mod leases;
+pub(crate) mod leases;
 mod streams;
 
 pub use self::item_change::ItemChange;

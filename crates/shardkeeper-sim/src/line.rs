@@ -1,0 +1,82 @@
+//! The command line.
+
+use std::ops::Range;
+
+use clap::Parser;
+use shardkeeper_testkit::sim::{Cut, Fault};
+
+#[derive(Parser)]
+#[command(name = "shardkeeper-sim", about, version)]
+pub(crate) struct Line {
+    /// How many seeds to run
+    #[arg(long, default_value_t = 2000)]
+    seeds: u64,
+    /// The first of them
+    #[arg(long, default_value_t = 1)]
+    pub(crate) from: u64,
+    /// Run this seed alone
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Tell the story of the seed, line by line
+    #[arg(long, requires = "seed")]
+    pub(crate) trace: bool,
+    /// Leave these kinds of fault out
+    #[arg(long, requires = "seed", value_delimiter = ',')]
+    without: Vec<String>,
+    /// At most so many workers
+    #[arg(long, requires = "seed")]
+    workers: Option<usize>,
+    /// At most so many shards at the beginning
+    #[arg(long, requires = "seed")]
+    shards: Option<usize>,
+    /// At most so many records
+    #[arg(long, requires = "seed")]
+    records: Option<usize>,
+    /// Run so many seeds in a second process as well, and compare the hashes of their stories
+    #[arg(long)]
+    pub(crate) twice: Option<u64>,
+    /// Print the hash of each seed's story, and nothing else
+    #[arg(long, hide = true)]
+    pub(crate) hashes: bool,
+    /// The last line of output is one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// How many worlds run at once; as many as there are cores by default
+    #[arg(long)]
+    pub(crate) threads: Option<usize>,
+}
+
+impl Line {
+    pub(crate) fn range(&self) -> Range<u64> {
+        self.from..self.from.saturating_add(self.seeds)
+    }
+
+    /// What a smaller run leaves out; says which fault nobody knows.
+    pub(crate) fn cut(&self) -> Result<Cut, String> {
+        let named =
+            |name: &String| Fault::named(name).ok_or_else(|| format!("there is no fault {name:?}"));
+        Ok(Cut {
+            without: self.without.iter().map(named).collect::<Result<_, _>>()?,
+            workers: self.workers,
+            lineages: self.shards,
+            records: self.records,
+        })
+    }
+}
+
+/// The same as words on the command line.
+pub(crate) fn words(cut: &Cut) -> String {
+    let mut words = Vec::new();
+    for (name, most) in [
+        ("workers", cut.workers),
+        ("shards", cut.lineages),
+        ("records", cut.records),
+    ] {
+        words.extend(most.map(|most| format!("--{name} {most}")));
+    }
+    let without: Vec<&str> = cut.without.iter().map(|fault| fault.name()).collect();
+    if !without.is_empty() {
+        words.push(format!("--without {}", without.join(",")));
+    }
+    words.join(" ")
+}

@@ -1,0 +1,73 @@
+//! Many seeds, on every core.
+
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use shardkeeper_testkit::sim::{Injected, Outcome, Seen, Wishes, run};
+
+/// What many runs came to.
+#[derive(Default)]
+pub(crate) struct Total {
+    pub(crate) seeds: u64,
+    pub(crate) virtual_millis: u64,
+    pub(crate) seen: Seen,
+    pub(crate) injected: Injected,
+    /// Runs in which something was wrong.
+    pub(crate) failed: Vec<Outcome>,
+    pub(crate) violations: u64,
+    pub(crate) took: Duration,
+}
+
+impl Total {
+    pub(crate) fn take_in(&mut self, outcome: Outcome) {
+        self.seeds += 1;
+        self.virtual_millis += outcome.virtual_millis;
+        self.seen.add(outcome.seen);
+        self.injected.add(&outcome.injected);
+        self.violations += outcome.violations.len() as u64;
+        if !outcome.violations.is_empty() {
+            self.failed.push(outcome);
+        }
+    }
+
+    pub(crate) fn virtual_hours(&self) -> f64 {
+        self.virtual_millis as f64 / 3_600_000.0
+    }
+}
+
+/// Runs all of these seeds.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it measures real time and uses every core"
+)]
+pub(crate) fn run_all(seeds: Range<u64>, threads: Option<usize>) -> Total {
+    let began = Instant::now();
+    let next = AtomicU64::new(seeds.start);
+    let total = Mutex::new(Total::default());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let wishes = Wishes::default();
+    let work = || loop {
+        let seed = next.fetch_add(1, Ordering::Relaxed);
+        if seed >= seeds.end {
+            return;
+        }
+        let outcome = run(seed, &wishes);
+        for violation in outcome.violations.iter().take(1) {
+            println!("seed {seed}: {} {}", violation.judge, violation.message);
+        }
+        if let Ok(mut total) = total.lock() {
+            total.take_in(outcome);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..threads.unwrap_or(cores) {
+            scope.spawn(work);
+        }
+    });
+    let mut total = total.into_inner().unwrap_or_default();
+    total.failed.sort_by_key(|outcome| outcome.seed);
+    total.took = began.elapsed();
+    total
+}

@@ -1,0 +1,316 @@
+//! The workers of a world: where each sits, and how it starts, crashes and leaves.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shardkeeper::{Env, ErrorKind, Event, Halt, Machine, StartPosition, Worker, WorkerHandle};
+
+use super::chaos::Fault;
+use super::ground::{SECOND, Time};
+use super::oracle::Fact;
+use super::processor::Probe;
+use super::scenario::Beginning;
+use super::world::line::Line;
+use super::world::shards::TABLE;
+use super::world::{ShardNo, Shared, World};
+
+/// A worker that cannot be built is started again after this time, as by an orchestrator.
+const RESTART: Duration = Duration::from_secs(5);
+/// The greatest drift that the margin covers, in parts per million.
+const MOST_DRIFT: i32 = 20_000;
+
+/// All workers, by seat.
+#[derive(Default)]
+pub(crate) struct Fleet {
+    pub(crate) seats: Vec<Seat>,
+}
+
+/// A place for a worker, which may be taken by one life after another.
+#[derive(Default)]
+pub(crate) struct Seat {
+    pub(crate) name: String,
+    /// The dice of its next life, when another machine has the same.
+    pub(crate) copied_dice: Option<u64>,
+    pub(crate) dice: u64,
+    pub(crate) life: u32,
+    pub(crate) machine: Option<Machine>,
+    pub(crate) handle: Option<Arc<WorkerHandle>>,
+    /// What it calls itself now.
+    pub(crate) incarnation: Option<String>,
+    /// It was asked to leave, then.
+    pub(crate) leaving_since: Option<Time>,
+    /// Something holds it up at times until then.
+    pub(crate) halted_until: Time,
+    /// Nobody comes back here.
+    pub(crate) closed: bool,
+}
+
+impl fmt::Debug for Seat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Seat({})", self.name)
+    }
+}
+
+impl Seat {
+    /// A worker is there and runs.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.machine
+            .as_ref()
+            .is_some_and(|machine| !machine.is_gone())
+    }
+
+    /// It runs and nothing holds it up.
+    pub(crate) fn is_well(&self) -> bool {
+        self.is_alive()
+            && self
+                .machine
+                .as_ref()
+                .is_some_and(|machine| !machine.is_halted())
+            && self.leaving_since.is_none()
+    }
+}
+
+impl World {
+    /// Makes a place for a worker.
+    pub(crate) fn seat(&mut self, name: Option<String>) -> usize {
+        let seat = self.fleet.seats.len();
+        let name = name.unwrap_or_else(|| format!("w{seat}"));
+        self.fleet.seats.push(Seat {
+            name,
+            ..Seat::default()
+        });
+        seat
+    }
+
+    /// Starts a worker on a fresh machine.
+    pub(crate) fn launch(&mut self, seat: usize) {
+        let Some(world) = self.handle() else { return };
+        let (offset, drift) = (self.clock_offset(), self.clock_drift());
+        let machine = Machine::new(offset, drift);
+        let fresh = self.dice.u64(..);
+        let place = &mut self.fleet.seats[seat];
+        if place.closed || place.is_alive() {
+            return;
+        }
+        place.dice = place.copied_dice.take().unwrap_or(fresh);
+        place.life += 1;
+        place.machine = Some(machine.clone());
+        (place.handle, place.incarnation, place.leaving_since) = (None, None, None);
+        let (life, dice) = (place.life, place.dice);
+        self.happened(Fact::Launched { seat, life });
+        let env = Env::on(&machine, dice);
+        let post = Post {
+            world,
+            seat,
+            life,
+            env: env.clone(),
+        };
+        drop(env.spawn(post.work()));
+    }
+
+    fn clock_offset(&mut self) -> Duration {
+        if !self.weather.is_on(Fault::ClockSkew) {
+            return Duration::ZERO;
+        }
+        self.weather.injected.count(Fault::ClockSkew);
+        Duration::from_secs(self.dice.u64(0..10 * 365 * 24 * 3600))
+    }
+
+    fn clock_drift(&mut self) -> i32 {
+        if !self.weather.is_on(Fault::ClockDrift) {
+            return 0;
+        }
+        self.weather.injected.count(Fault::ClockDrift);
+        self.dice.i32(-MOST_DRIFT..=MOST_DRIFT)
+    }
+
+    /// Ends a worker's machine now, with all that it had in memory.
+    pub(crate) fn crash(&mut self, seat: usize) {
+        if let Some(machine) = self.fleet.seats[seat].machine.take() {
+            machine.halt(Halt::Crashed);
+            self.fleet.seats[seat].handle = None;
+            self.fleet.seats[seat].leaving_since = None;
+            self.happened(Fact::Crashed { seat });
+        }
+    }
+
+    /// Asks a worker to leave.
+    pub(crate) fn dismiss(&mut self, seat: usize) {
+        if let Some(handle) = self.fleet.seats[seat]
+            .handle
+            .clone()
+            .filter(|_| self.fleet.seats[seat].is_well())
+        {
+            self.fleet.seats[seat].leaving_since = Some(self.now);
+            self.happened(Fact::Leaving { seat });
+            handle.begin_shutdown();
+        }
+    }
+
+    /// The seats whose workers run and nothing holds up.
+    pub(crate) fn well(&self) -> Vec<usize> {
+        let seats = self.fleet.seats.iter().enumerate();
+        seats
+            .filter(|(_, seat)| seat.is_well())
+            .map(|(number, _)| number)
+            .collect()
+    }
+
+    fn ended(&mut self, (seat, life): (usize, u32), result: Result<(), shardkeeper::Error>) {
+        if self.fleet.seats[seat].life != life {
+            return;
+        }
+        if let Err(error) = &result
+            && error.kind() == ErrorKind::Internal
+        {
+            self.oracle
+                .accuse(self.now, "panic", format!("w{seat} ended with {error}"));
+        }
+        let asked = self.fleet.seats[seat].leaving_since;
+        self.judge_shutdown(seat, asked);
+        let place = &mut self.fleet.seats[seat];
+        (
+            place.machine,
+            place.handle,
+            place.leaving_since,
+            place.incarnation,
+        ) = (None, None, None, None);
+        self.happened(Fact::Ended {
+            seat,
+            why: result.err().map(|error| error.to_string()),
+        });
+        let pause = self.dice.u64(SECOND..20 * SECOND);
+        self.after(pause, move |world| world.launch(seat));
+    }
+
+    /// L5: whoever was asked to leave has left within the grace and the calls that were under way.
+    fn judge_shutdown(&mut self, seat: usize, asked: Option<Time>) {
+        let Some(asked) = asked.filter(|asked| self.fleet.seats[seat].halted_until < *asked) else {
+            return;
+        };
+        let took = self.now - asked;
+        let grace = millis(self.scenario.settings.shutdown_grace);
+        let call = millis(self.scenario.settings.call_timeout);
+        if took > grace + 4 * call {
+            let message = format!("w{seat} took {took} ms to leave, the grace is {grace} ms");
+            self.oracle.accuse(self.now, "L5", message);
+        }
+    }
+}
+
+/// What one life of a worker is given.
+struct Post {
+    world: Shared,
+    seat: usize,
+    life: u32,
+    env: Env,
+}
+
+impl Post {
+    /// Works until the worker has ended. Runs on the worker's own machine.
+    async fn work(self) {
+        let Self {
+            world,
+            seat,
+            life,
+            env,
+        } = self;
+        let worker = loop {
+            match Self::build(&world, seat, &env).await {
+                Ok(worker) => break worker,
+                Err(_) => env.sleep(RESTART).await,
+            }
+        };
+        let (probes, probing) = (world.clone(), env.clone());
+        let handle =
+            Arc::new(worker.spawn(move |cx| Probe::new(probes.clone(), seat, probing.clone(), cx)));
+        let kept = Arc::clone(&handle);
+        world.with(|world| {
+            if world.fleet.seats[seat].life == life {
+                world.fleet.seats[seat].handle = Some(kept);
+            }
+        });
+        let result = handle.join().await;
+        world.with(|world| world.ended((seat, life), result));
+    }
+
+    async fn build(world: &Shared, seat: usize, env: &Env) -> Result<Worker, shardkeeper::Error> {
+        let (name, scenario) = {
+            let world = world.lock();
+            (world.fleet.seats[seat].name.clone(), world.scenario.clone())
+        };
+        let line = Arc::new(Line::new(
+            world.clone(),
+            seat,
+            millis(scenario.settings.call_timeout),
+        ));
+        let start = if scenario.beginning == Beginning::Latest {
+            StartPosition::Latest
+        } else {
+            StartPosition::TrimHorizon
+        };
+        let (listens, decision) = (world.clone(), scenario.decision);
+        Worker::builder("sim")
+            .table(TABLE)
+            .worker_name(name)
+            .ports(line.clone(), line)
+            .env(env.clone())
+            .start(start)
+            .settings(scenario.settings)
+            .on_data_loss(move |_| decision)
+            .observer(move |event: &Event| listen(&listens, seat, event))
+            .build()
+            .await
+    }
+}
+
+/// Takes down what a worker says of itself.
+fn listen(world: &Shared, seat: usize, event: &Event) {
+    if matches!(
+        event,
+        Event::PageFetched { .. } | Event::BatchDelivered { .. }
+    ) {
+        return;
+    }
+    world.with(|world| {
+        if let Event::WorkerJoined { worker } = event {
+            world.fleet.seats[seat].incarnation = Some(worker.to_string());
+        }
+        let shard = world.shard_in(event);
+        world.happened(Fact::Said {
+            seat,
+            shard,
+            event: Box::new(event.clone()),
+        });
+    });
+}
+
+impl World {
+    fn shard_in(&self, event: &Event) -> Option<ShardNo> {
+        let id = match event {
+            Event::LeaseAcquired { shard, .. }
+            | Event::LeaseReleased { shard, .. }
+            | Event::LeaseLost { shard, .. }
+            | Event::BatchProcessed { shard, .. }
+            | Event::BatchFailed { shard, .. }
+            | Event::DeferralDropped { shard, .. }
+            | Event::RecordSkipped { shard, .. }
+            | Event::CheckpointStored { shard, .. }
+            | Event::ShardEnded { shard, .. }
+            | Event::ShardStopped { shard, .. }
+            | Event::IteratorExpired { shard } => shard,
+            Event::DataLost(loss) => &loss.shard,
+            _ => return None,
+        };
+        self.streams
+            .streams
+            .iter()
+            .rev()
+            .find_map(|stream| stream.by_id.get(id).copied())
+    }
+}
+
+pub(crate) fn millis(duration: Duration) -> Time {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,278 @@
+//! When faults strike, and whom.
+
+use shardkeeper::Halt;
+
+use super::chaos::Fault;
+use super::ground::{BIRTH, MINUTE, SECOND, Time};
+use super::oracle::Fact;
+use super::world::{Episode, Op, World};
+
+/// A crash or a pause strikes within so many polls of the worker's tasks.
+const FUSE: u64 = 400;
+/// A fuse that did not blow by then is blown.
+const FUSE_TIME: Time = 5 * SECOND;
+
+/// Which workers an episode concerns.
+enum Whom {
+    One,
+    All,
+    Either,
+}
+
+impl World {
+    /// Enters every fault that the seed has switched on.
+    pub(crate) fn begin_trouble(&mut self) {
+        for fault in self.scenario.faults.clone() {
+            let gap = self.gap(fault);
+            self.after(gap, move |world| world.strike(fault));
+        }
+    }
+
+    /// The time until a fault strikes (again): a few times in a run.
+    fn gap(&mut self, fault: Fault) -> Time {
+        let often = if fault == Fault::Crash { 6 } else { 3 };
+        let mean = self.scenario.trouble / often;
+        // About exponential: most gaps are short, some are long.
+        let dice = self.dice.f64().max(0.001);
+        let gap = mean as f64 * -dice.ln();
+        (gap as Time).max(SECOND)
+    }
+
+    fn strike(&mut self, fault: Fault) {
+        if self.healing || self.now >= BIRTH + self.scenario.trouble {
+            return;
+        }
+        let gap = self.gap(fault);
+        self.after(gap, move |world| world.strike(fault));
+        self.strike_once(fault);
+    }
+
+    fn strike_once(&mut self, fault: Fault) {
+        use Whom::{All, Either, One};
+        match fault {
+            Fault::Crash => self.crash_soon(true),
+            Fault::CrashForGood => self.crash_soon(false),
+            Fault::Pause => self.pause(fault, Halt::Frozen, 2 * 60 * MINUTE),
+            Fault::ClockDrift => self.pause(fault, Halt::Suspended, 2 * MINUTE),
+            Fault::RuntimeBlocked => self.pause(fault, Halt::Starved, 90 * SECOND),
+            Fault::HungSocket => self.episode(fault, One, MINUTE, 9_000),
+            Fault::TablePartition => self.episode(fault, One, 3 * MINUTE, 10_000),
+            Fault::StreamPartition => self.episode(fault, One, 10 * MINUTE, 10_000),
+            Fault::Unreachable => self.episode(fault, Either, 5 * MINUTE, 10_000),
+            Fault::ReadErrors => self.episode(fault, All, 2 * MINUTE, 6_000),
+            Fault::WriteErrors => self.episode(fault, All, 2 * MINUTE, 6_000),
+            Fault::StreamThrottled => self.episode(fault, All, 10 * MINUTE, 10_000),
+            Fault::TableThrottled => self.episode(fault, Either, 3 * MINUTE, 10_000),
+            Fault::ThirdReader => self.episode(fault, All, 5 * MINUTE, 6_000),
+            Fault::LeaseTableGone => self.episode(fault, All, MINUTE, 10_000),
+            Fault::AccessDenied => self.deny(),
+            Fault::CredentialsExpired => self.episode(fault, One, 5 * MINUTE, 10_000),
+            Fault::SplitStorm => self.storm(),
+            Fault::Trim => self.trim(),
+            Fault::ShardVanishes => self.vanish(),
+            Fault::StreamSwitched | Fault::TableRecreated => self.switch_stream(fault),
+            Fault::OperatorEdits => self.meddle(),
+            Fault::ClonedWorker => self.clone_worker(),
+            Fault::Herd => self.herd(),
+            Fault::Shutdown => self.deploy(),
+            Fault::LatestIdle => self.crash_everyone(),
+            // These strike single calls, records, shards, batches or starts.
+            _ => {}
+        }
+    }
+
+    pub(crate) fn struck(&mut self, fault: Fault, seat: Option<usize>, long: Time) {
+        self.weather.injected.count(fault);
+        self.happened(Fact::Struck { fault, seat, long });
+    }
+
+    /// Mostly short, seldom as long as it may be.
+    pub(crate) fn long(&mut self, most: Time) -> Time {
+        let exponent = self.dice.f64() * (most as f64 / SECOND as f64).ln();
+        ((SECOND as f64 * exponent.exp()) as Time).clamp(SECOND, most)
+    }
+
+    /// One of the workers that nothing holds up.
+    pub(crate) fn victim(&mut self) -> Option<usize> {
+        let well = self.well();
+        (!well.is_empty()).then(|| well[self.dice.usize(0..well.len())])
+    }
+
+    fn episode(&mut self, fault: Fault, whom: Whom, most: Time, strength: u32) {
+        self.begin_episode((fault, None), whom, most, strength);
+    }
+
+    fn begin_episode(
+        &mut self,
+        (fault, op): (Fault, Option<Op>),
+        whom: Whom,
+        most: Time,
+        strength: u32,
+    ) {
+        let one = match whom {
+            Whom::One => true,
+            Whom::All => false,
+            Whom::Either => self.dice.bool(),
+        };
+        let seat = if one { self.victim() } else { None };
+        if one && seat.is_none() {
+            return;
+        }
+        let long = self.long(most);
+        let strength = if self.dice.bool() {
+            strength
+        } else {
+            self.dice.u32(500..=strength)
+        };
+        self.struck(fault, seat, long);
+        let (until, other_way) = (self.now + long, self.dice.bool());
+        self.weather.episodes.push(Episode {
+            fault,
+            until,
+            seat,
+            op,
+            strength,
+            other_way,
+        });
+    }
+
+    fn deny(&mut self) {
+        let op = Op::ALL[self.dice.usize(0..Op::ALL.len())];
+        self.begin_episode(
+            (Fault::AccessDenied, Some(op)),
+            Whom::Either,
+            15 * MINUTE,
+            10_000,
+        );
+    }
+
+    /// Crashes a worker at one of its next polls.
+    fn crash_soon(&mut self, comes_back: bool) {
+        let fault = if comes_back {
+            Fault::Crash
+        } else {
+            Fault::CrashForGood
+        };
+        let regular = self.scenario.workers.min(self.fleet.seats.len());
+        let others = self.fleet.seats[..regular]
+            .iter()
+            .filter(|seat| !seat.closed)
+            .count();
+        let Some(seat) = self.victim().filter(|_| comes_back || others > 1) else {
+            return;
+        };
+        self.struck(fault, Some(seat), 0);
+        let polls = self.dice.u64(0..FUSE);
+        let place = &mut self.fleet.seats[seat];
+        place.closed = !comes_back;
+        let life = place.life;
+        if let Some(machine) = &place.machine {
+            machine.halt_after(polls, Halt::Crashed);
+        }
+        self.after(FUSE_TIME, move |world| world.is_crashed(seat, life));
+    }
+
+    fn is_crashed(&mut self, seat: usize, life: u32) {
+        if self.fleet.seats[seat].life != life {
+            return;
+        }
+        self.crash(seat);
+        let pause = self.long(2 * MINUTE);
+        self.after(pause, move |world| world.launch(seat));
+    }
+
+    fn pause(&mut self, fault: Fault, halt: Halt, most: Time) {
+        let Some(seat) = self.victim() else { return };
+        let long = self.long(most);
+        let polls = self.dice.u64(0..FUSE);
+        let how = match halt {
+            Halt::Frozen => "frozen",
+            Halt::Suspended => "suspended",
+            _ => "starved",
+        };
+        let Some(machine) = self.fleet.seats[seat].machine.clone() else {
+            return;
+        };
+        self.struck(fault, Some(seat), long);
+        self.happened(Fact::Halted { seat, how, long });
+        self.fleet.seats[seat].halted_until = self.now + long;
+        machine.halt_after(polls, halt);
+        self.after(long, move |world| {
+            machine.go_on();
+            world.happened(Fact::WentOn { seat });
+        });
+    }
+
+    fn crash_everyone(&mut self) {
+        self.struck(Fault::LatestIdle, None, 0);
+        for seat in self.well() {
+            self.crash(seat);
+            let pause = self.long(MINUTE);
+            self.after(pause, move |world| world.launch(seat));
+        }
+    }
+
+    /// Every worker is replaced, one after another.
+    fn deploy(&mut self) {
+        self.struck(Fault::Shutdown, None, 0);
+        let mut wait = 0;
+        for seat in self.well() {
+            wait += self.dice.u64(SECOND..20 * SECOND);
+            self.after(wait, move |world| world.dismiss(seat));
+        }
+    }
+
+    /// Many workers come at once, and are gone again after a while.
+    fn herd(&mut self) {
+        if self.fleet.seats.len() > 16 {
+            return;
+        }
+        self.struck(Fault::Herd, None, 0);
+        for _ in 0..3 + self.dice.usize(0..4) {
+            let seat = self.seat(None);
+            self.launch(seat);
+            let (stay, crashes) = (self.dice.u64(10 * SECOND..4 * MINUTE), self.dice.bool());
+            self.after(stay, move |world| world.send_home(seat, crashes));
+        }
+    }
+
+    fn send_home(&mut self, seat: usize, crashes: bool) {
+        if self.healing {
+            return;
+        }
+        self.fleet.seats[seat].closed = true;
+        if crashes || self.fleet.seats[seat].handle.is_none() {
+            self.crash(seat);
+        } else {
+            self.dismiss(seat);
+        }
+    }
+
+    /// A second worker of the same name, as often as not with the same dice.
+    fn clone_worker(&mut self) {
+        let Some(victim) = self.victim() else { return };
+        let Seated { name, dice } = Seated::of(self, victim);
+        self.struck(Fault::ClonedWorker, Some(victim), 0);
+        let seat = self.seat(Some(name));
+        self.fleet.seats[seat].copied_dice = self.dice.bool().then_some(dice);
+        self.launch(seat);
+        let stay = self.dice.u64(10 * SECOND..3 * MINUTE);
+        self.after(stay, move |world| world.send_home(seat, true));
+    }
+}
+
+/// Whom a copy is made of.
+struct Seated {
+    name: String,
+    dice: u64,
+}
+
+impl Seated {
+    fn of(world: &World, seat: usize) -> Self {
+        let seat = &world.fleet.seats[seat];
+        Self {
+            name: seat.name.clone(),
+            dice: seat.dice,
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What happens in a world, as far as anybody judges it or wants to read of it.
+
+use shardkeeper_core::event::Event;
+use shardkeeper_core::lease::Lease;
+
+use crate::sim::chaos::Fault;
+use crate::sim::ground::Time;
+use crate::sim::world::{Op, ShardNo};
+
+/// Who wrote a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Author {
+    Worker(usize),
+    /// A person, or whoever restores tables.
+    Operator,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub(crate) enum Fact {
+    ShardMade {
+        shard: ShardNo,
+        parent: Option<ShardNo>,
+    },
+    ShardClosed {
+        shard: ShardNo,
+    },
+    ShardVanished {
+        shard: ShardNo,
+    },
+    /// Records of these places are gone.
+    Trimmed {
+        shard: ShardNo,
+        from: usize,
+        to: usize,
+    },
+    Launched {
+        seat: usize,
+        life: u32,
+    },
+    Crashed {
+        seat: usize,
+    },
+    Halted {
+        seat: usize,
+        how: &'static str,
+        long: Time,
+    },
+    WentOn {
+        seat: usize,
+    },
+    Leaving {
+        seat: usize,
+    },
+    Ended {
+        seat: usize,
+        why: Option<String>,
+    },
+    Struck {
+        fault: Fault,
+        seat: Option<usize>,
+        long: Time,
+    },
+    Healed,
+    /// A row of the lease table is another one now.
+    LeaseChanged {
+        shard: ShardNo,
+        before: Option<Box<Lease>>,
+        after: Option<Box<Lease>>,
+        by: Author,
+    },
+    /// A listing was asked for.
+    Called {
+        op: Op,
+    },
+    /// A reader goes on behind this number.
+    Opened {
+        shard: ShardNo,
+        after: u128,
+    },
+    /// A processor was called.
+    Dispatched(Dispatch),
+    /// It returned, and acknowledged the records of these places.
+    Returned {
+        seat: usize,
+        shard: ShardNo,
+        epoch: u64,
+        acked: Vec<usize>,
+        how: &'static str,
+    },
+    /// It accepted the end of its shard.
+    EndAccepted {
+        seat: usize,
+        shard: ShardNo,
+        epoch: u64,
+    },
+    /// A worker said something about itself.
+    Said {
+        seat: usize,
+        shard: Option<ShardNo>,
+        event: Box<Event>,
+    },
+}
+
+/// One call of `process`.
+#[derive(Debug, Clone)]
+pub(crate) struct Dispatch {
+    pub(crate) seat: usize,
+    pub(crate) worker: String,
+    pub(crate) shard: ShardNo,
+    pub(crate) epoch: u64,
+    /// Where the records stand in their shard; `None` for one that was never written.
+    pub(crate) places: Vec<Option<usize>>,
+}
+
+impl Fact {
+    /// The shard that it is about.
+    pub(crate) fn shard(&self) -> Option<ShardNo> {
+        match self {
+            Self::ShardMade { shard, .. }
+            | Self::ShardClosed { shard }
+            | Self::ShardVanished { shard }
+            | Self::Trimmed { shard, .. }
+            | Self::LeaseChanged { shard, .. }
+            | Self::Opened { shard, .. }
+            | Self::Returned { shard, .. }
+            | Self::EndAccepted { shard, .. } => Some(*shard),
+            Self::Dispatched(dispatch) => Some(dispatch.shard),
+            Self::Said { shard, .. } => *shard,
+            _ => None,
+        }
+    }
+}

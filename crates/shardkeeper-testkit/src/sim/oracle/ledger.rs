@@ -1,0 +1,307 @@
+//! What is known of every shard: what was delivered, acknowledged, stored, lost, and who owned it when.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use shardkeeper_core::checkpoint::Checkpoint;
+use shardkeeper_core::event::{DataLoss, Event, LossCause};
+use shardkeeper_core::lease::Lease;
+
+use super::Scene;
+use super::fact::{Author, Dispatch, Fact};
+use crate::sim::ground::Time;
+use crate::sim::invariants::before_the_start;
+use crate::sim::world::ShardNo;
+use crate::sim::world::shards::{Shard, number_of};
+
+/// Everything that happened, by shard.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    pub(crate) shards: Vec<ShardLog>,
+    /// Records whose first delivery was later than that of a later change, by item: the latest first delivery.
+    pub(crate) latest: BTreeMap<(usize, u32), u128>,
+}
+
+/// What happened to one shard.
+#[derive(Default)]
+pub(crate) struct ShardLog {
+    marks: Vec<Mark>,
+    /// The row as it is.
+    pub(crate) lease: Option<Lease>,
+    /// By epoch.
+    pub(crate) reigns: BTreeMap<u64, Reign>,
+    /// Under which epoch each seat last took the lease up.
+    held: BTreeMap<usize, u64>,
+    /// The end was stored once.
+    pub(crate) finished: Option<Time>,
+    /// The processor accepted the end once.
+    pub(crate) end_accepted: bool,
+    /// A person has changed the row: what follows from that is nobody's fault.
+    pub(crate) edited: bool,
+    /// The application had read up to here before the world began.
+    pub(crate) read_before: u128,
+    /// A loss of the whole rest was told.
+    pub(crate) rest_lost: bool,
+}
+
+/// What became of one record.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) delivered: bool,
+    pub(crate) acked: bool,
+    /// The latest epoch under which it was.
+    pub(crate) acked_under: Option<u64>,
+    /// The processor had it skipped.
+    pub(crate) skipped: bool,
+    /// Its loss was told.
+    pub(crate) told: bool,
+    /// It was trimmed before anybody acknowledged it.
+    pub(crate) lost: bool,
+}
+
+impl Mark {
+    /// A checkpoint may pass it.
+    pub(crate) fn is_settled(self) -> bool {
+        self.acked || self.skipped || self.told
+    }
+}
+
+/// One owner's time under one epoch.
+#[derive(Debug, Clone)]
+pub(crate) struct Reign {
+    pub(crate) owner: Option<String>,
+    /// The checkpoint with which it began.
+    pub(crate) from: Checkpoint,
+    /// Behind the furthest record that was delivered.
+    pub(crate) reached: Option<usize>,
+    /// Losses that were told: behind which position, and why.
+    pub(crate) losses: Vec<(Checkpoint, LossCause)>,
+    /// Acknowledgements were dropped: what follows comes again.
+    pub(crate) dropped: bool,
+}
+
+impl ShardLog {
+    pub(crate) fn mark(&self, place: usize) -> Mark {
+        self.marks.get(place).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn mark_mut(&mut self, place: usize) -> &mut Mark {
+        if self.marks.len() <= place {
+            self.marks.resize(place + 1, Mark::default());
+        }
+        &mut self.marks[place]
+    }
+
+    /// What happened under the epoch that a seat took up last.
+    pub(crate) fn reign_of(&self, seat: usize) -> Option<&Reign> {
+        self.reigns.get(self.held.get(&seat)?)
+    }
+
+    fn reign_of_mut(&mut self, seat: usize) -> Option<&mut Reign> {
+        self.reigns.get_mut(self.held.get(&seat)?)
+    }
+
+    /// It has a lease, or had one to its end.
+    pub(crate) fn was_leased(&self) -> bool {
+        self.lease.is_some() || self.finished.is_some()
+    }
+
+    /// Anything of it was ever acknowledged.
+    pub(crate) fn begun_before(&self, place: usize) -> bool {
+        self.read_before > 0 || self.marks.iter().take(place).any(|mark| mark.is_settled())
+    }
+}
+
+impl Ledger {
+    pub(crate) fn log(&self, shard: ShardNo) -> &ShardLog {
+        &self.shards[shard]
+    }
+
+    pub(crate) fn log_mut(&mut self, shard: ShardNo) -> &mut ShardLog {
+        while self.shards.len() <= shard {
+            self.shards.push(ShardLog::default());
+        }
+        &mut self.shards[shard]
+    }
+
+    /// True when nothing took the lineage of a shard apart: no person edited a row of it, and no shard of it went
+    /// before it was leased.
+    pub(crate) fn has_intact_lineage(&self, scene: &Scene<'_>, shard: ShardNo) -> bool {
+        let parent = |shard: &ShardNo| scene.streams.shards[*shard].parent;
+        let mut lineage = std::iter::successors(Some(shard), parent);
+        lineage.all(|ancestor| {
+            let log = self.shards.get(ancestor);
+            let edited = log.is_some_and(|log| log.edited);
+            let leased = log.is_some_and(ShardLog::was_leased);
+            !edited && (leased || !scene.streams.shards[ancestor].is_gone(scene.now))
+        })
+    }
+
+    /// Writes down what happened.
+    pub(super) fn take_in(&mut self, scene: &Scene<'_>, fact: &Fact) {
+        match fact {
+            Fact::LeaseChanged {
+                shard, after, by, ..
+            } => {
+                self.log_mut(*shard)
+                    .lease_changed(scene.now, after.as_deref(), *by);
+            }
+            Fact::Dispatched(dispatch) => self.dispatched(scene, dispatch),
+            Fact::Returned {
+                shard,
+                acked,
+                epoch,
+                ..
+            } => {
+                let log = self.log_mut(*shard);
+                for place in acked {
+                    let mark = log.mark_mut(*place);
+                    mark.acked = true;
+                    mark.acked_under = mark.acked_under.max(Some(*epoch));
+                }
+            }
+            Fact::EndAccepted { shard, .. } => self.log_mut(*shard).end_accepted = true,
+            Fact::Trimmed { shard, from, to } => {
+                let log = self.log_mut(*shard);
+                for place in *from..*to {
+                    let mark = log.mark_mut(place);
+                    mark.lost |= !mark.is_settled();
+                }
+            }
+            Fact::Said {
+                shard: Some(shard),
+                seat,
+                event,
+            } => self.said(scene, (*seat, *shard), event),
+            _ => {}
+        }
+    }
+
+    fn dispatched(&mut self, scene: &Scene<'_>, dispatch: &Dispatch) {
+        let Dispatch {
+            shard,
+            epoch,
+            places,
+            ..
+        } = dispatch;
+        let truth = &scene.streams.shards[*shard];
+        let intact = self.has_intact_lineage(scene, *shard);
+        let log = &mut self.shards[*shard];
+        for place in places.iter().flatten() {
+            let change = &truth.records[*place];
+            let mark = log.mark_mut(*place);
+            if !std::mem::replace(&mut mark.delivered, true) && intact {
+                let latest = self.latest.entry((truth.stream, change.item)).or_default();
+                *latest = change.number.max(*latest);
+            }
+        }
+        if let (Some(reign), Some(last)) =
+            (log.reigns.get_mut(epoch), places.iter().flatten().last())
+        {
+            reign.reached = reign.reached.max(Some(last + 1));
+        }
+    }
+
+    fn said(&mut self, scene: &Scene<'_>, (seat, shard): (usize, ShardNo), event: &Event) {
+        let truth = &scene.streams.shards[shard];
+        let log = self.log_mut(shard);
+        match event {
+            Event::RecordSkipped {
+                sequence_number, ..
+            } => {
+                if let Some(place) = truth.place_of(number_of(*sequence_number)) {
+                    log.mark_mut(place).skipped = true;
+                }
+            }
+            Event::LeaseAcquired { epoch, .. } => {
+                log.held.insert(seat, *epoch);
+            }
+            Event::DeferralDropped { .. } => {
+                if let Some(reign) = log.reign_of_mut(seat) {
+                    reign.dropped = true;
+                }
+            }
+            Event::DataLost(loss) => {
+                if let Some(reign) = log.reign_of_mut(seat) {
+                    reign.losses.push((loss.from, loss.why));
+                }
+                self.lost(scene, shard, loss);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Ledger {
+    /// A loss was told.
+    fn lost(&mut self, scene: &Scene<'_>, shard: ShardNo, loss: &DataLoss) {
+        let truth = &scene.streams.shards[shard];
+        let log = self.log_mut(shard);
+        let begins = match loss.from {
+            Checkpoint::After(number) => truth.after(number_of(number)),
+            _ => 0,
+        };
+        let places = match (loss.why, loss.to) {
+            // It was read from a start, and what is undecodable before that is nobody's.
+            (LossCause::Undecodable, _) => undecodable_from(scene, (truth, log), begins),
+            (_, Some(to)) => begins..truth.after(number_of(to)).saturating_sub(1),
+            (LossCause::Trimmed, None) => begins..truth.trimmed,
+            _ => {
+                log.rest_lost = true;
+                begins..truth.records.len()
+            }
+        };
+        for place in places {
+            log.mark_mut(place).told = true;
+        }
+    }
+}
+
+/// The next records that cannot be decoded.
+fn undecodable_from(
+    scene: &Scene<'_>,
+    (shard, log): (&Shard, &ShardLog),
+    begins: usize,
+) -> Range<usize> {
+    let bad = |place: &usize| shard.records[*place].record.is_none();
+    let ours = |place: &usize| !before_the_start(scene, shard, log, *place);
+    let first = (begins..shard.records.len()).find(|place| bad(place) && ours(place));
+    let first = first.unwrap_or(begins);
+    first..first + (first..shard.records.len()).take_while(bad).count()
+}
+
+impl ShardLog {
+    /// Its row was there before the world began.
+    pub(crate) fn remembered(&mut self, now: Time, lease: Option<Lease>) {
+        self.lease_changed(now, lease.as_ref(), Author::Worker(0));
+    }
+
+    fn lease_changed(&mut self, now: Time, after: Option<&Lease>, by: Author) {
+        let epoch_before = self.lease.as_ref().map(|lease| lease.epoch);
+        self.edited |= by == Author::Operator;
+        self.lease = after.cloned();
+        let Some(lease) = after else {
+            if by == Author::Operator {
+                // It begins again, with whatever epoch.
+                self.reigns.clear();
+                self.marks
+                    .iter_mut()
+                    .for_each(|mark| mark.acked_under = None);
+            }
+            return;
+        };
+        if lease.is_finished() {
+            self.finished.get_or_insert(now);
+        }
+        if epoch_before != Some(lease.epoch) || !self.reigns.contains_key(&lease.epoch) {
+            let reign = Reign {
+                owner: lease.owner.as_ref().map(ToString::to_string),
+                from: lease.checkpoint,
+                reached: None,
+                losses: Vec::new(),
+                dropped: false,
+            };
+            self.reigns.insert(lease.epoch, reign);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Who knows everything: writes down what happens, and has it judged at once.
+
+mod fact;
+mod ledger;
+mod story;
+mod telling;
+
+pub(crate) use self::fact::{Author, Dispatch, Fact};
+pub(crate) use self::ledger::{Ledger, ShardLog};
+pub(crate) use self::story::Story;
+use super::ground::Time;
+use super::invariants::{self, Judge};
+use super::scenario::Scenario;
+use super::world::shards::Shard;
+use super::world::{ShardNo, Streams};
+use shardkeeper_core::lease::Lease;
+
+/// Violations that are kept; one is enough to fail.
+const MOST_VIOLATIONS: usize = 5;
+
+/// What the judges may look at beside the ledger.
+pub(crate) struct Scene<'a> {
+    pub(crate) now: Time,
+    pub(crate) streams: &'a Streams,
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) healing: bool,
+    /// When the application was first started, on the service's clock, once that is stored.
+    pub(crate) started_at: Option<u64>,
+}
+
+impl Scene<'_> {
+    /// True for a stream that is not listed yet because an older one of the table is not drained.
+    pub(crate) fn is_waiting_stream(&self, stream: usize, ledger: &Ledger) -> bool {
+        let older = |(number, shard): (usize, &Shard)| {
+            let lease = ledger.shards.get(number).and_then(|log| log.lease.as_ref());
+            shard.stream < stream && lease.is_some_and(Lease::is_active)
+        };
+        self.streams.shards.iter().enumerate().any(older)
+    }
+}
+
+/// A rule that was broken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The number of the invariant.
+    pub judge: &'static str,
+    /// When, in milliseconds since the run began.
+    pub at: u64,
+    /// What is wrong.
+    pub message: String,
+    /// What had happened to that shard before.
+    pub story: Vec<String>,
+}
+
+/// Counts of what the oracle saw.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Records given to processors, repetitions included.
+    pub records: u64,
+    /// Shards whose end was stored.
+    pub rollovers: u64,
+    /// Times that records went which nobody had acknowledged.
+    pub trims: u64,
+    /// Leases that were taken from a dead or departed owner.
+    pub takeovers: u64,
+    /// Leases that their owner handed over.
+    pub handovers: u64,
+}
+
+impl Seen {
+    /// Adds what another world saw.
+    pub fn add(&mut self, other: Self) {
+        self.records += other.records;
+        self.rollovers += other.rollovers;
+        self.trims += other.trims;
+        self.takeovers += other.takeovers;
+        self.handovers += other.handovers;
+    }
+}
+
+/// The ledger, the judges and the story.
+pub(crate) struct Oracle {
+    pub(crate) ledger: Ledger,
+    pub(crate) story: Story,
+    pub(crate) seen: Seen,
+    pub(crate) violations: Vec<Violation>,
+    judges: Vec<Box<dyn Judge>>,
+}
+
+impl Oracle {
+    pub(crate) fn new() -> Self {
+        Self {
+            ledger: Ledger::default(),
+            story: Story::default(),
+            seen: Seen::default(),
+            violations: Vec::new(),
+            judges: invariants::all(),
+        }
+    }
+
+    /// Has a fact judged by what was known before it, then writes it down.
+    pub(crate) fn happened(&mut self, scene: &Scene<'_>, fact: Fact) {
+        if let Some(shard) = fact.shard() {
+            self.ledger.log_mut(shard);
+        }
+        // A call is judged, and too dull to be written down.
+        let dull = matches!(fact, Fact::Called { .. });
+        if !dull {
+            self.story.tell(scene.now, &fact);
+        }
+        for judge in &mut self.judges {
+            if let Some(message) = judge.see(scene, &self.ledger, &fact) {
+                let violation =
+                    self.story
+                        .violation(scene.now, judge.name(), message, fact.shard());
+                keep(&mut self.violations, violation);
+            }
+        }
+        if dull {
+            return;
+        }
+        self.count(&fact);
+        self.ledger.take_in(scene, &fact);
+        self.story.keep(scene.now, fact);
+    }
+
+    /// The application had read a shard up to this number before the world began.
+    pub(crate) fn remember(&mut self, shard: ShardNo, read_before: u128, ended: bool) {
+        let log = self.ledger.log_mut(shard);
+        log.read_before = read_before;
+        log.finished = ended.then_some(0);
+    }
+
+    /// The last judgement.
+    pub(crate) fn close(&mut self, scene: &Scene<'_>) {
+        for judge in &mut self.judges {
+            for (shard, message) in judge.at_end(scene, &self.ledger) {
+                let violation = self
+                    .story
+                    .violation(scene.now, judge.name(), message, shard);
+                keep(&mut self.violations, violation);
+            }
+        }
+    }
+
+    /// Something is wrong that no judge of facts can see.
+    pub(crate) fn accuse(&mut self, now: Time, judge: &'static str, message: String) {
+        let violation = self.story.violation(now, judge, message, None);
+        keep(&mut self.violations, violation);
+    }
+
+    /// The same of a shard.
+    pub(crate) fn accuse_of(
+        &mut self,
+        now: Time,
+        judge: &'static str,
+        (shard, message): (Option<ShardNo>, String),
+    ) {
+        let violation = self.story.violation(now, judge, message, shard);
+        keep(&mut self.violations, violation);
+    }
+
+    fn count(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Dispatched(dispatch) => self.seen.records += dispatch.places.len() as u64,
+            Fact::Trimmed { shard, from, to } => {
+                let log = self.ledger.log(*shard);
+                let unread = (*from..*to).any(|place| !log.mark(place).is_settled());
+                self.seen.trims += u64::from(unread);
+            }
+            Fact::LeaseChanged {
+                before: Some(before),
+                after: Some(after),
+                by: Author::Worker(_),
+                ..
+            } => {
+                let ended = after.is_finished() && !before.is_finished();
+                self.seen.rollovers += u64::from(ended);
+                let moved =
+                    before.owner.is_some() && after.owner.is_some() && before.owner != after.owner;
+                let handed = moved && before.next_owner == after.owner;
+                self.seen.handovers += u64::from(handed);
+                self.seen.takeovers += u64::from(moved && !handed);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn keep(violations: &mut Vec<Violation>, violation: Violation) {
+    if violations.len() < MOST_VIOLATIONS {
+        violations.push(violation);
+    }
+}

@@ -1,0 +1,239 @@
+//! The processor of simulated workers: tells the oracle everything, and behaves as badly as the seed wants.
+
+use std::time::Duration;
+
+use shardkeeper::{
+    Batch, BoxError, Defer, Env, Failure, Progress, RecordProcessor, Remedy, ShardContext,
+};
+
+use super::chaos::Fault;
+use super::oracle::{Dispatch, Fact};
+use super::world::shards::number_of;
+use super::world::{ShardNo, Shared, World};
+
+/// How often a processor that hangs looks whether the world has healed.
+const HANGING: Duration = Duration::from_secs(30);
+
+/// The pause after a failure of the one shard that fails while everything else is well.
+const CURSED: Duration = Duration::from_secs(5);
+
+/// One processor.
+pub(crate) struct Probe {
+    world: Shared,
+    seat: usize,
+    env: Env,
+    /// `None` for a shard that nobody knows, which is told when it is delivered.
+    shard: Option<ShardNo>,
+    remedy: Remedy,
+}
+
+/// What a processor does with a batch.
+enum Act {
+    Done,
+    Through(usize),
+    Fail(Remedy),
+    Panic,
+    Slow(Duration),
+    Hang,
+    /// Acknowledges later, so far apart; the last one never when `true`.
+    Defer(Duration, bool),
+}
+
+impl Probe {
+    pub(crate) fn new(world: Shared, seat: usize, env: Env, cx: &ShardContext) -> Self {
+        let shard = {
+            let world = world.lock();
+            let stream = world.streams.stream_of(cx.stream_arn());
+            stream.and_then(|stream| stream.by_id.get(cx.shard_id()).copied())
+        };
+        Self {
+            world,
+            seat,
+            env,
+            shard,
+            remedy: Remedy::Retry,
+        }
+    }
+
+    fn returned(&self, cx: &ShardContext, acked: Vec<usize>, how: &'static str) {
+        let (seat, epoch) = (self.seat, cx.fencing_token());
+        if let Some(shard) = self.shard {
+            self.world.with(|world| {
+                world.happened(Fact::Returned {
+                    seat,
+                    shard,
+                    epoch,
+                    acked,
+                    how,
+                })
+            });
+        }
+    }
+}
+
+impl RecordProcessor for Probe {
+    type Error = BoxError;
+
+    async fn process(&mut self, batch: Batch, cx: &ShardContext) -> Result<Progress, BoxError> {
+        let Some(shard) = self.shard else {
+            return Ok(Progress::Done);
+        };
+        let numbers: Vec<u128> = batch
+            .iter()
+            .map(|record| number_of(record.sequence_number()))
+            .collect();
+        let (act, places) = self.world.with(|world| {
+            let places: Vec<Option<usize>> = numbers
+                .iter()
+                .map(|number| world.streams.shards[shard].place_of(*number))
+                .collect();
+            world.happened(Fact::Dispatched(Dispatch {
+                seat: self.seat,
+                worker: cx.worker_id().to_string(),
+                shard,
+                epoch: cx.fencing_token(),
+                places: places.clone(),
+            }));
+            (
+                world.act(shard, places.len()),
+                places.into_iter().flatten().collect::<Vec<usize>>(),
+            )
+        });
+        match act {
+            Act::Done => {}
+            Act::Slow(time) => self.env.sleep(time).await,
+            Act::Hang => {
+                while !self.world.lock().healing {
+                    self.env.sleep(HANGING).await;
+                }
+            }
+            Act::Through(count) => {
+                self.returned(
+                    cx,
+                    places.iter().take(count).copied().collect(),
+                    "did a part",
+                );
+                let last = batch.records().get(count.saturating_sub(1));
+                return Ok(last.map_or(Progress::Done, |last| {
+                    Progress::Through(last.sequence_number())
+                }));
+            }
+            Act::Fail(remedy) => {
+                self.remedy = remedy;
+                self.returned(cx, Vec::new(), "failed");
+                return Err("as the seed wants".into());
+            }
+            Act::Panic => {
+                self.returned(cx, Vec::new(), "panicked");
+                std::panic::resume_unwind(Box::new("as the seed wants"));
+            }
+            Act::Defer(apart, drops) => return Ok(self.defer(&batch, cx, places, (apart, drops))),
+        }
+        self.returned(cx, places, "did it");
+        Ok(Progress::Done)
+    }
+
+    async fn shard_ended(&mut self, cx: &ShardContext) -> Result<(), BoxError> {
+        let Some(shard) = self.shard else {
+            return Ok(());
+        };
+        let (seat, epoch) = (self.seat, cx.fencing_token());
+        let fails = self
+            .world
+            .with(|world| world.strikes(Fault::ProcessorFails, 600));
+        if fails {
+            return Err("as the seed wants".into());
+        }
+        self.world
+            .with(|world| world.happened(Fact::EndAccepted { seat, shard, epoch }));
+        Ok(())
+    }
+
+    fn on_error(&mut self, _: Failure<'_, BoxError>) -> Remedy {
+        self.remedy
+    }
+}
+
+impl Probe {
+    /// Acknowledges record by record, later and out of order.
+    fn defer(
+        &self,
+        batch: &Batch,
+        cx: &ShardContext,
+        places: Vec<usize>,
+        (apart, drops): (Duration, bool),
+    ) -> Progress {
+        let (progress, acks) = batch.defer();
+        let mut order: Vec<(usize, shardkeeper::SequenceNumber)> = places
+            .into_iter()
+            .zip(batch.iter().map(|record| record.sequence_number()))
+            .collect();
+        self.world.with(|world| world.dice.shuffle(&mut order));
+        if drops {
+            order.pop();
+        }
+        let later = Self {
+            world: self.world.clone(),
+            env: self.env.clone(),
+            ..*self
+        };
+        let cx = cx.clone();
+        drop(self.env.spawn(async move {
+            for (place, number) in order {
+                later.env.sleep(apart).await;
+                later.returned(&cx, vec![place], "acknowledged later");
+                acks.acknowledge(number);
+            }
+        }));
+        progress
+    }
+}
+
+impl World {
+    /// Decides what the processor of a shard does with a batch of so many records.
+    fn act(&mut self, shard: ShardNo, records: usize) -> Act {
+        if self.calm.cursed == Some(shard) {
+            return Act::Fail(Remedy::RetryAfter(CURSED));
+        }
+        if self.strikes(Fault::ProcessorFails, 500) {
+            return self.failing(records);
+        }
+        if self.strikes(Fault::ProcessorSlow, 800) {
+            let longest = 10 * super::fleet::millis(self.scenario.settings.lease_duration);
+            return match self.dice.u8(..) % 4 {
+                0 => Act::Slow(Duration::from_millis(self.dice.u64(1..longest))),
+                1 => Act::Slow(Duration::from_millis(self.dice.u64(1..3_000))),
+                _ => Act::Defer(
+                    Duration::from_millis(self.dice.u64(1..400)),
+                    self.dice.u8(..) < 16,
+                ),
+            };
+        }
+        match self.dice.u8(..) % 4 {
+            0 => Act::Slow(Duration::from_millis(self.dice.u64(1..40))),
+            _ => Act::Done,
+        }
+    }
+
+    fn failing(&mut self, records: usize) -> Act {
+        let pause = Duration::from_millis(self.dice.u64(1..5_000));
+        match self.dice.u8(..) % 64 {
+            0..20 => Act::Fail(Remedy::Retry),
+            20..30 => Act::Fail(Remedy::RetryAfter(pause)),
+            30..40 => Act::Panic,
+            40..52 => Act::Through(1 + self.dice.usize(0..records.max(1))),
+            52..60 => Act::Fail(Remedy::Skip),
+            60..63 => Act::Hang,
+            _ => Act::Fail(Remedy::Stop),
+        }
+    }
+
+    /// Rolls for a fault, and counts it.
+    pub(crate) fn strikes(&mut self, fault: Fault, in_ten_thousand: u32) -> bool {
+        let strikes = self.weather.is_on(fault) && self.chance(in_ten_thousand);
+        if strikes {
+            self.weather.injected.count(fault);
+        }
+        strikes
+    }
+}

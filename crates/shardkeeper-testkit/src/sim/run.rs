@@ -1,0 +1,137 @@
+//! One run: a world from a seed, trouble, healing, and what was found.
+
+use std::cell::RefCell;
+use std::sync::Once;
+
+use super::chaos::Injected;
+use super::ground::{BIRTH, SECOND, spawn};
+use super::oracle::{Seen, Violation};
+use super::scenario::{Cut, Scenario};
+use super::world::{Shared, World};
+
+/// What to do beside judging.
+#[derive(Debug, Clone, Default)]
+pub struct Wishes {
+    /// Tell the story, line by line.
+    pub trace: bool,
+    /// Hash the story.
+    pub hash: bool,
+    /// Leave this out.
+    pub cut: Cut,
+}
+
+/// What one run came to.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// How long it took in the world, in milliseconds.
+    pub virtual_millis: u64,
+    /// What the oracle counted.
+    pub seen: Seen,
+    /// Which faults were injected how often.
+    pub injected: Injected,
+    /// The hash of the story, if it was wished for.
+    pub hash: u64,
+    /// What was wrong.
+    pub violations: Vec<Violation>,
+}
+
+/// Runs one seed on a thread of its own.
+///
+/// # Panics
+/// If the simulation itself breaks.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a world has a thread of its own, so that nothing is left from another"
+)]
+pub fn run(seed: u64, wishes: &Wishes) -> Outcome {
+    listen_for_panics();
+    let scenario = Scenario::of(seed).cut(&wishes.cut);
+    let wishes = wishes.clone();
+    let thread = std::thread::Builder::new().name(format!("seed {seed}"));
+    let running = thread.spawn(move || {
+        PANICS.set(Some(Vec::new()));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build();
+        let mut outcome = runtime.expect("a runtime").block_on(play(scenario, wishes));
+        for panic in PANICS.take().unwrap_or_default() {
+            outcome.violations.push(Violation {
+                judge: "panic",
+                at: outcome.virtual_millis,
+                message: panic,
+                story: Vec::new(),
+            });
+        }
+        outcome
+    });
+    running
+        .expect("a thread")
+        .join()
+        .expect("the simulation itself does not panic")
+}
+
+async fn play(scenario: Scenario, wishes: Wishes) -> Outcome {
+    let trouble = scenario.trouble;
+    let mut world = World::new(scenario);
+    (world.oracle.story.aloud, world.oracle.story.hashed) = (wishes.trace, wishes.hash);
+    world.remember();
+    let shared = Shared::new(world);
+    shared.with(|world| {
+        world.begin_life();
+        world.begin_trouble();
+        for _ in 0..world.scenario.workers {
+            let (seat, wait) = (world.seat(None), world.dice.u64(1..20 * SECOND));
+            world.after(wait, move |world| world.launch(seat));
+        }
+        world.at(BIRTH + trouble, World::heal);
+    });
+    let driven = shared.clone();
+    let driver = spawn(async move { driven.drive().await });
+    // The driver cannot panic but by a bug of the simulation, which the panic hook reports.
+    drop(driver.await);
+    shared.with(|world| world.close())
+}
+
+impl World {
+    fn close(&mut self) -> Outcome {
+        self.over = true;
+        let clean = self.oracle.violations.is_empty();
+        let (oracle, scene) = self.scene();
+        if clean {
+            oracle.close(&scene);
+        }
+        Outcome {
+            seed: self.scenario.seed,
+            virtual_millis: self.since_birth(),
+            seen: self.oracle.seen,
+            injected: self.weather.injected.clone(),
+            hash: self.oracle.story.hash(),
+            violations: std::mem::take(&mut self.oracle.violations),
+        }
+    }
+}
+
+thread_local! {
+    /// The panics of this thread, if it runs a world.
+    static PANICS: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
+
+/// A panic inside a worker is caught by the worker; the world has to hear of it all the same.
+fn listen_for_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let others = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let ours = PANICS.with_borrow_mut(|panics| {
+                panics.as_mut().map(|panics| panics.push(info.to_string()))
+            });
+            if ours.is_none() {
+                others(info);
+            }
+        }));
+    });
+}

@@ -1,0 +1,127 @@
+//! What a seed means: how large a world, how old, with which faults, for how long.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use shardkeeper::{Decision, Settings};
+
+use super::chaos::Fault;
+use super::ground::{MINUTE, Time};
+
+/// A world before it begins. Everything in it comes from the seed, unless a [`Cut`] says otherwise.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// Where all dice of the world begin.
+    pub seed: u64,
+    /// The kinds of fault that may happen.
+    pub faults: BTreeSet<Fault>,
+    /// How many workers there are.
+    pub workers: usize,
+    /// How many open shards the stream begins with.
+    pub lineages: usize,
+    /// How many items are changed.
+    pub keys: u32,
+    /// How many changes are made, before and during the run.
+    pub records: usize,
+    /// How long things go wrong, in virtual milliseconds. Afterwards the world heals and must converge.
+    pub(crate) trouble: Time,
+    pub(crate) beginning: Beginning,
+    pub(crate) decision: Decision,
+    pub(crate) settings: Settings,
+    /// Shards on one page of a listing.
+    pub(crate) page: usize,
+    /// Faults of single calls strike this often, in ten thousand.
+    pub(crate) harshness: u32,
+}
+
+/// What the application had done before its world begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Beginning {
+    /// Nothing: it starts at the oldest record.
+    Fresh,
+    /// Nothing: it starts at the latest record.
+    Latest,
+    /// It has read the stream before, up to here and there, and died.
+    MidLife,
+}
+
+/// What a smaller run of the same seed leaves out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cut {
+    /// Kinds of fault that do not happen.
+    pub without: BTreeSet<Fault>,
+    /// At most so many workers.
+    pub workers: Option<usize>,
+    /// At most so many open shards.
+    pub lineages: Option<usize>,
+    /// At most so many records.
+    pub records: Option<usize>,
+}
+
+impl Scenario {
+    /// What this seed means.
+    #[must_use]
+    pub fn of(seed: u64) -> Self {
+        let mut dice = fastrand::Rng::with_seed(seed ^ 0x5ca1_ab1e);
+        let faults = Fault::swarm(&mut dice);
+        let beginning = match dice.u8(..) % 4 {
+            0 => Beginning::Fresh,
+            1 if faults.contains(&Fault::LatestIdle) => Beginning::Latest,
+            _ => Beginning::MidLife,
+        };
+        let lineages = 1 + dice.usize(0..3) + dice.usize(0..4) * usize::from(dice.bool());
+        let workers = if dice.u8(..) < 40 {
+            dice.usize(1..3)
+        } else {
+            dice.usize(2..6)
+        };
+        let records = [60, 200, 500, 1_200][dice.usize(0..4)];
+        Self {
+            seed,
+            faults,
+            workers,
+            lineages,
+            keys: [3, 12, 40, 200][dice.usize(0..4)],
+            records,
+            trouble: dice.u64(50 * MINUTE..72 * MINUTE),
+            beginning,
+            decision: if dice.u8(..) < 80 {
+                Decision::Stop
+            } else {
+                Decision::GoOn
+            },
+            settings: settings(&mut dice),
+            page: [2, 3, 7, 100][dice.usize(0..4)],
+            harshness: [10, 40, 150][dice.usize(0..3)],
+        }
+    }
+
+    /// The same with less in it.
+    #[must_use]
+    pub fn cut(mut self, cut: &Cut) -> Self {
+        self.faults.retain(|fault| !cut.without.contains(fault));
+        self.workers = self.workers.min(cut.workers.unwrap_or(usize::MAX)).max(1);
+        self.lineages = self.lineages.min(cut.lineages.unwrap_or(usize::MAX)).max(1);
+        self.records = self.records.min(cut.records.unwrap_or(usize::MAX)).max(1);
+        self
+    }
+
+    pub(crate) fn has(&self, fault: Fault) -> bool {
+        self.faults.contains(&fault)
+    }
+}
+
+/// Valid by construction: everything about beats scales together.
+fn settings(dice: &mut fastrand::Rng) -> Settings {
+    let scale = [1, 2, 3][dice.usize(0..3)];
+    let seconds = |n: u64| Duration::from_secs(n * scale);
+    let mut settings = Settings::default();
+    settings.lease_duration = seconds(10);
+    settings.beat_interval = seconds(1);
+    settings.margin = seconds(2);
+    settings.idle_poll_max = Duration::from_secs([2, 5, 10][dice.usize(0..3)]);
+    settings.checkpoint_interval = Duration::from_secs([1, 1, 10][dice.usize(0..3)]);
+    settings.page_limit = [3, 20, 1_000][dice.usize(0..3)];
+    settings.prefetch_pages = dice.u16(0..3);
+    settings
+}

@@ -1,0 +1,263 @@
+//! The line between one worker and the service: both ports, with both legs of every call.
+//!
+//! A request travels, is served at the moment at which it arrives, and its answer travels back. Whoever drops a
+//! call, by a time-out, a cancellation or a crash, does not call the request back: it is served all the same.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use async_trait::async_trait;
+use shardkeeper_core::checkpoint::Timestamp;
+use shardkeeper_core::ids::{ShardId, StreamArn};
+use shardkeeper_core::ports::{
+    Answer, FailureKind, Fetched, LeaseStore, PortError, Position, ShardIterator, ShardPage,
+    StreamSource, TableCreation,
+};
+use shardkeeper_core::row::{Row, RowKey, Write};
+use tokio::sync::oneshot;
+
+use super::shards::service_millis;
+use super::weather::{Op, Passage, Twist};
+use super::{Shared, World};
+use crate::sim::chaos::Fault;
+use crate::sim::ground::Time;
+use crate::sim::oracle::Fact;
+
+/// The ports of one worker.
+#[derive(Clone)]
+pub(crate) struct Line {
+    world: Shared,
+    seat: usize,
+    /// How long a call may take.
+    limit: Time,
+}
+
+/// Sweeps of which the pages are read at different moments, in ten thousand.
+const TORN: u32 = 3_000;
+
+impl Line {
+    pub(crate) fn new(world: Shared, seat: usize, limit: Time) -> Self {
+        Self { world, seat, limit }
+    }
+
+    /// One page of a sweep.
+    async fn rows(
+        &self,
+        wanted: impl Fn(&RowKey) -> bool + Send + 'static,
+    ) -> Result<Vec<Row>, PortError> {
+        self.call(Op::Sweep, move |world, twist| match twist {
+            Twist::Empty => Err(odd(Op::Sweep)),
+            _ => Ok(world
+                .table
+                .rows
+                .values()
+                .filter(|row| wanted(&row.key))
+                .cloned()
+                .collect()),
+        })
+        .await
+    }
+
+    /// Makes a call. `serve` may be asked more than once, when the request arrives again.
+    async fn call<T, F>(&self, op: Op, serve: F) -> Result<T, PortError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut World, Twist) -> Result<T, PortError> + Send + 'static,
+    {
+        let (tell, told) = oneshot::channel();
+        self.world.with(|world| {
+            let passage = world.passage(self.seat, op);
+            if op.is_listing() {
+                world.happened(Fact::Called { op });
+            }
+            self.send(world, (op, passage), serve, tell);
+        });
+        match told.await {
+            Ok(answer) => answer,
+            // The world is over: nobody will ever answer.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    fn send<T, F>(
+        &self,
+        world: &mut World,
+        (op, passage): (Op, Passage),
+        serve: F,
+        tell: oneshot::Sender<Result<T, PortError>>,
+    ) where
+        T: Send + 'static,
+        F: Fn(&mut World, Twist) -> Result<T, PortError> + Send + 'static,
+    {
+        let Passage {
+            request,
+            answer,
+            again,
+            twist,
+        } = passage;
+        let total = request.zip(answer).map(|(there, back)| there + back);
+        let answered = total.is_some_and(|total| total < self.limit);
+        let mut tell = Some(tell);
+        if !answered {
+            let tell = tell.take();
+            let lost = move |_: &mut World| {
+                let timed_out =
+                    PortError::new(FailureKind::Unavailable, op.name(), "no answer in time");
+                tell.map(|tell| tell.send(Err(timed_out)).ok());
+            };
+            world.after(self.limit, lost);
+        }
+        let Some(arrives) = request else { return };
+        world.after(arrives, move |world| {
+            let result = served(world, op, twist, &serve);
+            if let Some(tell) = tell {
+                world.after(answer.unwrap_or(0), move |_| drop(tell.send(result)));
+            }
+            if let Some(again) = again {
+                world.after(again, move |world| drop(served(world, op, twist, &serve)));
+            }
+        });
+    }
+}
+
+fn served<T>(
+    world: &mut World,
+    op: Op,
+    twist: Twist,
+    serve: &impl Fn(&mut World, Twist) -> Result<T, PortError>,
+) -> Result<T, PortError> {
+    match twist {
+        Twist::Unserved(kind) => Err(PortError::new(kind, op.name(), "refused by the weather")),
+        Twist::Served(kind) => {
+            drop(serve(world, Twist::Straight));
+            Err(PortError::new(kind, op.name(), "internal error"))
+        }
+        twist => serve(world, twist),
+    }
+}
+
+fn odd(op: Op) -> PortError {
+    PortError::new(FailureKind::Protocol, op.name(), "the answer is empty")
+}
+
+#[async_trait]
+impl StreamSource for Line {
+    async fn latest_stream(&self, table: &str) -> Result<StreamArn, PortError> {
+        let table = table.to_owned();
+        self.call(Op::DescribeTable, move |world, twist| match twist {
+            Twist::Empty => Err(odd(Op::DescribeTable)),
+            _ => world.latest_stream(&table),
+        })
+        .await
+    }
+
+    async fn list_shards(
+        &self,
+        stream: &StreamArn,
+        after: Option<&ShardId>,
+    ) -> Result<ShardPage, PortError> {
+        let (stream, after) = (stream.clone(), after.cloned());
+        self.call(Op::ListShards, move |world, twist| match twist {
+            Twist::Empty => Err(odd(Op::ListShards)),
+            _ => world.list_shards(&stream, after.as_ref()),
+        })
+        .await
+    }
+
+    async fn children_of(
+        &self,
+        stream: &StreamArn,
+        parent: &ShardId,
+    ) -> Result<ShardPage, PortError> {
+        let (stream, parent) = (stream.clone(), parent.clone());
+        self.call(Op::Children, move |world, twist| match twist {
+            Twist::Empty => Err(odd(Op::Children)),
+            _ => world.children_of(&stream, &parent),
+        })
+        .await
+    }
+
+    async fn open(
+        &self,
+        stream: &StreamArn,
+        shard: &ShardId,
+        at: Position,
+    ) -> Result<ShardIterator, PortError> {
+        let (stream, shard) = (stream.clone(), shard.clone());
+        self.call(Op::Open, move |world, twist| match twist {
+            Twist::Empty => Err(odd(Op::Open)),
+            _ => world.open(&stream, &shard, at),
+        })
+        .await
+    }
+
+    async fn fetch(&self, from: &ShardIterator, limit: u16) -> Result<Fetched, PortError> {
+        let from = from.clone();
+        self.call(Op::Fetch, move |world, twist| match twist {
+            Twist::Empty => world.false_end(&from).ok_or_else(|| odd(Op::Fetch)),
+            _ => world.fetch(&from, limit),
+        })
+        .await
+    }
+
+    fn service_time(&self) -> Option<Timestamp> {
+        let now = self.world.lock().now;
+        Some(Timestamp::from_millis(service_millis(now) / 1000 * 1000))
+    }
+}
+
+#[async_trait]
+impl LeaseStore for Line {
+    async fn open(&self, _: TableCreation) -> Result<(), PortError> {
+        self.call(Op::TableOpen, |_, _| Ok(())).await
+    }
+
+    async fn sweep(&self) -> Result<Vec<Row>, PortError> {
+        let (half, torn) = self
+            .world
+            .with(|world| (world.middle_key(), world.strikes(Fault::StaleReads, TORN)));
+        if !torn {
+            return self.rows(|_| true).await;
+        }
+        // Not a snapshot: the second page is read later than the first.
+        let (first, second) = (half.clone(), half);
+        let mut rows = self.rows(move |key| *key < first).await?;
+        rows.extend(self.rows(move |key| *key >= second).await?);
+        Ok(rows)
+    }
+
+    async fn read(&self, keys: &[RowKey]) -> Result<BTreeMap<RowKey, Row>, PortError> {
+        let keys = keys.to_vec();
+        self.call(Op::Read, move |world, twist| match twist {
+            Twist::Empty => Err(odd(Op::Read)),
+            _ => Ok(world.rows(&keys)),
+        })
+        .await
+    }
+
+    async fn write(&self, writes: &[Write]) -> Result<Answer, PortError> {
+        let (writes, seat) = (writes.to_vec(), self.seat);
+        self.call(Op::Write, move |world, twist| match twist {
+            Twist::Empty => Ok(Answer::Applied(vec![None; writes.len()])),
+            Twist::Refused => {
+                let answer = world.write(seat, &writes)?;
+                let keys: Vec<RowKey> = writes.iter().map(|write| write.key.clone()).collect();
+                let rows = world.rows(&keys);
+                let shown = keys.iter().map(|key| rows.get(key).cloned()).collect();
+                Ok(if matches!(answer, Answer::Applied(_)) {
+                    Answer::Refused(shown)
+                } else {
+                    answer
+                })
+            }
+            _ => world.write(seat, &writes),
+        })
+        .await
+    }
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Line({})", self.seat)
+    }
+}

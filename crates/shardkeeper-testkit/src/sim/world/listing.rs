@@ -1,0 +1,137 @@
+//! Listings of shards: eventually consistent, in pages, within ten calls a second.
+
+use std::ops::Bound;
+
+use shardkeeper_core::ids::{ShardId, StreamArn};
+use shardkeeper_core::lineage::Shard as Listed;
+use shardkeeper_core::ports::{FailureKind, PortError, ShardPage, StreamStatus};
+
+use super::World;
+use super::shards::Stream;
+use crate::sim::chaos::Fault;
+
+const ACTION: &str = "DescribeStream";
+
+impl World {
+    pub(super) fn latest_stream(&mut self, table: &str) -> Result<StreamArn, PortError> {
+        let refuse = |kind, why: &str| Err(PortError::new(kind, "DescribeTable", why));
+        if table != super::shards::TABLE || self.weather.table_missing {
+            return refuse(FailureKind::NotFound, "there is no such table");
+        }
+        match self.streams.streams.last() {
+            Some(stream) => Ok(stream.arn.clone()),
+            None => refuse(FailureKind::Invalid, "the table has no stream"),
+        }
+    }
+
+    pub(super) fn list_shards(
+        &mut self,
+        arn: &StreamArn,
+        after: Option<&ShardId>,
+    ) -> Result<ShardPage, PortError> {
+        let hidden = self.hidden_from_this_page();
+        let (stream, mut size) = (self.known(arn)?, self.scenario.page);
+        let odd = self.weather.is_on(Fault::ListingPages);
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rest: Vec<Listed> = stream
+            .by_id
+            .range::<ShardId, _>((from, Bound::Unbounded))
+            .filter_map(|(_, shard)| {
+                self.streams.shards[*shard].listed(&self.streams.shards, self.now)
+            })
+            .collect();
+        let status = stream.status;
+        if odd {
+            size = 1 + self.dice.usize(0..size);
+        }
+        let mut shards: Vec<Listed> = rest.iter().take(size).cloned().collect();
+        let more = rest.len() > size;
+        let next = more
+            .then(|| shards.last().map(|shard| shard.id.clone()))
+            .flatten();
+        if odd && hidden.is_some_and(|hidden| shards.len() > hidden) && shards.len() > 1 {
+            shards.remove(hidden.unwrap_or(0));
+        }
+        if odd && self.dice.u8(..) < 40 {
+            self.weather.injected.count(Fault::ListingPages);
+            // A shard of the page before comes again.
+            let again = after.and_then(|id| self.listed_again(arn, id));
+            shards.extend(again);
+        }
+        Ok(page(status, shards, next))
+    }
+
+    pub(super) fn children_of(
+        &mut self,
+        arn: &StreamArn,
+        parent: &ShardId,
+    ) -> Result<ShardPage, PortError> {
+        let stream = self.known(arn)?;
+        let status = stream.status;
+        let Some(&number) = stream.by_id.get(parent) else {
+            return Err(PortError::new(
+                FailureKind::NotFound,
+                ACTION,
+                "there is no such shard",
+            ));
+        };
+        if self.streams.shards[number].is_gone(self.now) {
+            return Err(PortError::new(
+                FailureKind::NotFound,
+                ACTION,
+                "there is no such shard",
+            ));
+        }
+        if self.weather.is_on(Fault::ChildrenHidden) && self.dice.u8(..) < 150 {
+            self.weather.injected.count(Fault::ChildrenHidden);
+            return match self.dice.u8(..) % 3 {
+                0 => Err(PortError::new(
+                    FailureKind::Invalid,
+                    ACTION,
+                    "unknown parameter ShardFilter",
+                )),
+                1 => Err(PortError::new(
+                    FailureKind::Unavailable,
+                    ACTION,
+                    "internal error",
+                )),
+                _ => Ok(page(status, Vec::new(), None)),
+            };
+        }
+        let all = &self.streams.shards;
+        let children = all[number].children.iter();
+        let listed = children
+            .filter_map(|child| all[*child].listed(all, self.now))
+            .collect();
+        Ok(page(status, listed, None))
+    }
+
+    /// The place of a shard that a moving page leaves out.
+    fn hidden_from_this_page(&mut self) -> Option<usize> {
+        let hides = self.weather.is_on(Fault::ListingPages) && self.dice.u8(..) < 12;
+        hides.then(|| {
+            self.weather.injected.count(Fault::ListingPages);
+            self.dice.usize(0..self.scenario.page)
+        })
+    }
+
+    fn listed_again(&self, arn: &StreamArn, id: &ShardId) -> Option<Listed> {
+        let number = *self.streams.stream_of(arn)?.by_id.get(id)?;
+        self.streams.shards[number].listed(&self.streams.shards, self.now)
+    }
+
+    fn known(&self, arn: &StreamArn) -> Result<&Stream, PortError> {
+        let stream = self.streams.stream_of(arn);
+        stream
+            .ok_or_else(|| PortError::new(FailureKind::NotFound, ACTION, "there is no such stream"))
+    }
+}
+
+fn page(status: StreamStatus, shards: Vec<Listed>, next: Option<ShardId>) -> ShardPage {
+    ShardPage {
+        status,
+        shards,
+        next,
+        view_type: None,
+    }
+}

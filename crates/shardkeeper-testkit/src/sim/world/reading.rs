@@ -1,0 +1,216 @@
+//! Iterators and pages.
+
+use shardkeeper_core::ids::{ShardId, StreamArn};
+use shardkeeper_core::page::{Page, Undecodable};
+use shardkeeper_core::ports::{FailureKind, Fetched, PortError, Position, ShardIterator};
+
+use super::World;
+use super::shards::{Shard, ShardNo, number_of, sequence_number, service_millis};
+use crate::sim::chaos::Fault;
+use crate::sim::ground::{MINUTE, Time};
+use crate::sim::oracle::Fact;
+
+/// How long an iterator lives (F30).
+const ITERATOR_LIFE: Time = 15 * MINUTE;
+/// An end that was none can be told by then.
+const STAYS_OPEN: Time = 2 * MINUTE;
+/// What one record adds to the size of a page.
+const RECORD_BYTES: usize = 160;
+/// A page cut at 1 MB.
+const HUGE_PAGE: usize = 1_000_000;
+
+const OPEN: &str = "GetShardIterator";
+const FETCH: &str = "GetRecords";
+
+/// What a token stands for.
+struct Place {
+    shard: ShardNo,
+    next: usize,
+    given: Time,
+    /// Empty pages that still come before anything else.
+    blanks: u32,
+}
+
+impl World {
+    pub(super) fn open(
+        &mut self,
+        arn: &StreamArn,
+        id: &ShardId,
+        at: Position,
+    ) -> Result<ShardIterator, PortError> {
+        let missing = || PortError::new(FailureKind::NotFound, OPEN, "there is no such shard");
+        let stream = self.streams.stream_of(arn).ok_or_else(missing)?;
+        let number = *stream.by_id.get(id).ok_or_else(missing)?;
+        let strict = self.scenario.seed.is_multiple_of(2);
+        let shard = &self.streams.shards[number];
+        if shard.is_gone(self.now) {
+            return Err(missing());
+        }
+        let next = match at {
+            Position::After(after) => after_number(shard, number_of(after), strict)?,
+            Position::At(time) => {
+                let from = |change: &super::shards::Change| {
+                    service_millis(change.at) / 1000 * 1000 < time.millis()
+                };
+                shard.records.partition_point(from).max(shard.trimmed)
+            }
+            _ => shard.trimmed,
+        };
+        if let Position::After(after) = at {
+            self.happened(Fact::Opened {
+                shard: number,
+                after: number_of(after),
+            });
+        }
+        let blanks = self.blanks();
+        token(&Place {
+            shard: number,
+            next,
+            given: self.now,
+            blanks,
+        })
+    }
+
+    pub(super) fn fetch(&mut self, from: &ShardIterator, limit: u16) -> Result<Fetched, PortError> {
+        let place = parse(from)
+            .ok_or_else(|| PortError::new(FailureKind::Invalid, FETCH, "this is no iterator"))?;
+        let early = self.weather.is_on(Fault::IteratorExpiry) && self.chance(60);
+        if early {
+            self.weather.injected.count(Fault::IteratorExpiry);
+        }
+        if early || place.given + ITERATOR_LIFE < self.now {
+            return Err(PortError::new(
+                FailureKind::ExpiredIterator,
+                FETCH,
+                "the iterator is too old",
+            ));
+        }
+        let shard = &self.streams.shards[place.shard];
+        if shard.is_gone(self.now) {
+            return Err(PortError::new(
+                FailureKind::NotFound,
+                FETCH,
+                "there is no such shard",
+            ));
+        }
+        if place.next < shard.trimmed {
+            return Err(PortError::new(FailureKind::Trimmed, FETCH, "trimmed"));
+        }
+        if place.blanks > 0 {
+            self.weather.injected.count(Fault::EmptyPages);
+            let blanks = place.blanks - 1;
+            return page_of(
+                Page::default(),
+                Some(Place {
+                    blanks,
+                    given: self.now,
+                    ..place
+                }),
+            );
+        }
+        self.page(&place, limit)
+    }
+
+    /// A page without records and without a next iterator of a shard that is open, and stays open for a while:
+    /// of a closed one nobody could tell it from the end.
+    pub(super) fn false_end(&mut self, from: &ShardIterator) -> Option<Fetched> {
+        let shard = &mut self.streams.shards[parse(from)?.shard];
+        let open = shard.closed_at.is_none() && !shard.vanished;
+        open.then(|| {
+            shard.open_until = self.now + STAYS_OPEN;
+            Fetched {
+                page: Page::default(),
+                next: None,
+            }
+        })
+    }
+
+    fn page(&mut self, place: &Place, limit: u16) -> Result<Fetched, PortError> {
+        let huge = self.weather.is_on(Fault::HugeRecords) && self.dice.bool();
+        let limit = if huge {
+            1
+        } else {
+            usize::from(limit.clamp(1, 1_000))
+        };
+        let shard = &self.streams.shards[place.shard];
+        let mut page = Page::default();
+        let until = (place.next + limit).min(shard.records.len());
+        for change in &shard.records[place.next..until] {
+            match &change.record {
+                Some(record) => page.records.push(record.clone()),
+                None => page.undecodable.push(Undecodable {
+                    index: page.records.len(),
+                    sequence_number: sequence_number(change.number),
+                }),
+            }
+        }
+        page.bytes = page.records.len() * RECORD_BYTES;
+        if huge && until > place.next {
+            self.weather.injected.count(Fault::HugeRecords);
+            page.bytes = HUGE_PAGE;
+        }
+        let shard = &self.streams.shards[place.shard];
+        let drained = shard.closed_at.is_some() && until == shard.records.len();
+        // Some servers say the end with the last records, others with one more empty page.
+        let ended =
+            drained && (page.records.is_empty() && page.undecodable.is_empty() || self.dice.bool());
+        if ended {
+            return page_of(page, None);
+        }
+        let blanks = self.blanks();
+        let next = Place {
+            next: until,
+            given: self.now,
+            blanks,
+            shard: place.shard,
+        };
+        page_of(page, Some(next))
+    }
+
+    /// How many empty pages come before the next records.
+    fn blanks(&mut self) -> u32 {
+        if self.weather.is_on(Fault::EmptyPages) && self.chance(100) {
+            self.dice.u32(1..12)
+        } else {
+            0
+        }
+    }
+}
+
+/// Where reading goes on behind this number. A strict server refuses a number that is itself trimmed, a lenient
+/// one only when something behind it is gone.
+fn after_number(shard: &Shard, number: u128, strict: bool) -> Result<usize, PortError> {
+    let next = shard.after(number);
+    let trimmed = next < shard.trimmed || (strict && next == shard.trimmed && next > 0);
+    if trimmed {
+        return Err(PortError::new(FailureKind::Trimmed, OPEN, "trimmed"));
+    }
+    Ok(next)
+}
+
+fn page_of(page: Page, next: Option<Place>) -> Result<Fetched, PortError> {
+    let next = next.map(|place| token(&place)).transpose()?;
+    Ok(Fetched { page, next })
+}
+
+fn token(place: &Place) -> Result<ShardIterator, PortError> {
+    let Place {
+        shard,
+        next,
+        given,
+        blanks,
+    } = place;
+    let text = format!("{shard}|{next}|{given}|{blanks}");
+    ShardIterator::from_service(text)
+        .ok_or_else(|| PortError::new(FailureKind::Protocol, OPEN, "an empty iterator"))
+}
+
+fn parse(token: &ShardIterator) -> Option<Place> {
+    let mut parts = token.expose().split('|');
+    Some(Place {
+        shard: parts.next()?.parse().ok()?,
+        next: parts.next()?.parse().ok()?,
+        given: parts.next()?.parse().ok()?,
+        blanks: parts.next()?.parse().ok()?,
+    })
+}

@@ -1,0 +1,315 @@
+//! The streams of the world's table: shards that roll over and split, records that age.
+
+use std::collections::BTreeMap;
+
+use shardkeeper_core::ids::{SequenceNumber, ShardId, StreamArn};
+use shardkeeper_core::lease::lease_key;
+use shardkeeper_core::lineage::Shard as Listed;
+use shardkeeper_core::ports::StreamStatus;
+use shardkeeper_core::record::Record;
+use shardkeeper_core::row::RowKey;
+
+use crate::sim::ground::{HOUR, Time};
+
+/// How long records are kept (F29).
+pub(crate) const RETENTION: Time = 24 * HOUR;
+
+/// The world's table.
+pub(crate) const TABLE: &str = "orders";
+
+/// What is in every item, and must be nowhere else.
+pub(crate) const CANARY: &str = "canary";
+
+/// A shard's place in [`Streams::shards`], over all streams.
+pub(crate) type ShardNo = usize;
+
+/// Where virtual time stands on the service's clock.
+const SERVICE_EPOCH: Time = 1_795_000_000_000;
+
+/// Every stream that the table has had.
+pub(crate) struct Streams {
+    pub(crate) shards: Vec<Shard>,
+    pub(crate) streams: Vec<Stream>,
+    by_key: BTreeMap<RowKey, ShardNo>,
+    last_number: u128,
+    /// Records written so far.
+    pub(crate) written: usize,
+}
+
+/// One stream.
+pub(crate) struct Stream {
+    pub(crate) arn: StreamArn,
+    pub(crate) status: StreamStatus,
+    pub(crate) by_id: BTreeMap<ShardId, ShardNo>,
+}
+
+/// One shard, with everything that was ever in it.
+pub(crate) struct Shard {
+    pub(crate) id: ShardId,
+    pub(crate) key: RowKey,
+    pub(crate) stream: usize,
+    pub(crate) parent: Option<ShardNo>,
+    pub(crate) children: Vec<ShardNo>,
+    pub(crate) closed_at: Option<Time>,
+    /// The items whose changes it gets.
+    pub(crate) items: Vec<u32>,
+    pub(crate) starting: u128,
+    pub(crate) ending: u128,
+    pub(crate) records: Vec<Change>,
+    /// The first record that is still there.
+    pub(crate) trimmed: usize,
+    /// Listings show it from then on.
+    pub(crate) listed_from: Time,
+    /// Listings show its end from then on.
+    pub(crate) end_listed_from: Time,
+    /// It is gone, whatever is left in it.
+    pub(crate) vanished: bool,
+    /// It is not closed before that.
+    pub(crate) open_until: Time,
+}
+
+/// One record.
+pub(crate) struct Change {
+    pub(crate) number: u128,
+    pub(crate) item: u32,
+    pub(crate) at: Time,
+    /// `None` when nobody can decode it.
+    pub(crate) record: Option<Record>,
+}
+
+impl Streams {
+    /// The first stream, without shards. Numbers begin just below a power of ten, so that their widths differ.
+    pub(crate) fn new(dice: &mut fastrand::Rng) -> Self {
+        let below = dice.u128(1..20_000);
+        let mut streams = Self {
+            shards: Vec::new(),
+            streams: Vec::new(),
+            by_key: BTreeMap::new(),
+            last_number: 10u128.pow(21 + dice.u32(0..4)) - below,
+            written: 0,
+        };
+        streams.switch_on();
+        streams
+    }
+
+    /// Makes another stream of the table.
+    pub(crate) fn switch_on(&mut self) {
+        let second = self.streams.len();
+        let arn = format!(
+            "arn:aws:dynamodb:us-east-1:111122223333:table/{TABLE}/stream/2026-01-01T00:00:0{second}.000"
+        );
+        // Parsed from a constant shape: there is no other outcome.
+        let Ok(arn) = StreamArn::parse(&arn) else {
+            return;
+        };
+        self.streams.push(Stream {
+            arn,
+            status: StreamStatus::Enabled,
+            by_id: BTreeMap::new(),
+        });
+    }
+
+    /// Closes every shard of the latest stream.
+    pub(crate) fn switch_off(&mut self, now: Time) -> Vec<ShardNo> {
+        let open = self.open_shards();
+        for &shard in &open {
+            self.close(shard, now);
+        }
+        if let Some(stream) = self.streams.last_mut() {
+            stream.status = StreamStatus::Disabled;
+        }
+        open
+    }
+
+    /// The open shards of the latest stream.
+    pub(crate) fn open_shards(&self) -> Vec<ShardNo> {
+        let latest = self.streams.len().saturating_sub(1);
+        let open = |shard: &&ShardNo| {
+            let shard = &self.shards[**shard];
+            shard.stream == latest && shard.closed_at.is_none() && !shard.vanished
+        };
+        let all: Vec<ShardNo> = (0..self.shards.len()).collect();
+        all.iter().filter(open).copied().collect()
+    }
+
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.streams
+            .last()
+            .is_some_and(|stream| stream.status == StreamStatus::Enabled)
+    }
+
+    pub(crate) fn stream_of(&self, arn: &StreamArn) -> Option<&Stream> {
+        self.streams.iter().find(|stream| stream.arn == *arn)
+    }
+
+    pub(crate) fn by_key(&self, key: &RowKey) -> Option<ShardNo> {
+        self.by_key.get(key).copied()
+    }
+
+    /// Makes a shard of the latest stream.
+    pub(crate) fn make(
+        &mut self,
+        parent: Option<ShardNo>,
+        items: Vec<u32>,
+        at: Time,
+        salt: u32,
+    ) -> ShardNo {
+        let number = self.shards.len();
+        let stream = self.streams.len() - 1;
+        let id = ShardId::from_service(format!("shardId-{:020}-{salt:08x}", SERVICE_EPOCH + at));
+        let starting = self.next_number();
+        let Stream { arn, by_id, .. } = &mut self.streams[stream];
+        let key = lease_key(arn, &id);
+        by_id.insert(id.clone(), number);
+        self.by_key.insert(key.clone(), number);
+        self.shards.push(Shard {
+            id,
+            key,
+            stream,
+            parent,
+            children: Vec::new(),
+            closed_at: None,
+            items,
+            starting,
+            ending: starting,
+            records: Vec::new(),
+            trimmed: 0,
+            listed_from: at,
+            end_listed_from: at,
+            vanished: false,
+            open_until: 0,
+        });
+        if let Some(parent) = parent {
+            self.shards[parent].children.push(number);
+        }
+        number
+    }
+
+    pub(crate) fn close(&mut self, shard: ShardNo, at: Time) {
+        let last = self.shards[shard]
+            .records
+            .last()
+            .map(|change| change.number);
+        let number = self.next_number();
+        let shard = &mut self.shards[shard];
+        shard.closed_at = Some(at);
+        shard.end_listed_from = at;
+        // A shard of no records begins and ends with one number (F21).
+        shard.ending = if last.is_none() {
+            shard.starting
+        } else {
+            number
+        };
+    }
+
+    /// Closes a shard and makes `count` children, among which its items are divided.
+    pub(crate) fn roll(
+        &mut self,
+        shard: ShardNo,
+        count: usize,
+        at: Time,
+        dice: &mut fastrand::Rng,
+    ) -> Vec<ShardNo> {
+        self.close(shard, at);
+        let mut shares = vec![Vec::new(); count.max(1)];
+        for item in self.shards[shard].items.clone() {
+            let share = dice.usize(0..shares.len());
+            shares[share].push(item);
+        }
+        shares
+            .into_iter()
+            .map(|items| self.make(Some(shard), items, at, dice.u32(..)))
+            .collect()
+    }
+
+    /// Writes one change of one item of an open shard.
+    pub(crate) fn write(&mut self, shard: ShardNo, item: u32, at: Time, poison: bool) {
+        let number = self.next_number();
+        self.written += 1;
+        let record = (!poison).then(|| encode(number, item, at)).flatten();
+        self.shards[shard].records.push(Change {
+            number,
+            item,
+            at,
+            record,
+        });
+    }
+
+    /// Removes what is older than the retention, and returns the shards of which something went.
+    pub(crate) fn age(&mut self, now: Time) -> Vec<(ShardNo, usize)> {
+        let mut aged = Vec::new();
+        for (number, shard) in self.shards.iter_mut().enumerate() {
+            let before = shard.trimmed;
+            let old = |change: &&Change| change.at + RETENTION <= now;
+            shard.trimmed += shard.records[before..].iter().take_while(old).count();
+            if shard.trimmed > before {
+                aged.push((number, before));
+            }
+        }
+        aged
+    }
+
+    fn next_number(&mut self) -> u128 {
+        self.last_number += 1 + self.last_number % 7;
+        self.last_number
+    }
+}
+
+impl Shard {
+    /// True when the service no longer knows it.
+    pub(crate) fn is_gone(&self, now: Time) -> bool {
+        let aged = self
+            .closed_at
+            .is_some_and(|closed| closed + RETENTION <= now);
+        self.vanished || (aged && self.trimmed == self.records.len())
+    }
+
+    /// What a listing shows of it; `None` when nothing.
+    pub(crate) fn listed(&self, all: &[Shard], now: Time) -> Option<Listed> {
+        if self.is_gone(now) || now < self.listed_from {
+            return None;
+        }
+        let closed = self.closed_at.is_some() && now >= self.end_listed_from;
+        Some(Listed {
+            id: self.id.clone(),
+            parent: self.parent.map(|parent| all[parent].id.clone()),
+            starting: sequence_number(self.starting),
+            ending: closed.then(|| sequence_number(self.ending)).flatten(),
+        })
+    }
+
+    /// The first record after this number.
+    pub(crate) fn after(&self, number: u128) -> usize {
+        self.records
+            .partition_point(|change| change.number <= number)
+    }
+
+    /// The place of the record with exactly this number.
+    pub(crate) fn place_of(&self, number: u128) -> Option<usize> {
+        self.records
+            .binary_search_by_key(&number, |change| change.number)
+            .ok()
+    }
+}
+
+/// The service's clock.
+pub(crate) fn service_millis(at: Time) -> u64 {
+    SERVICE_EPOCH + at
+}
+
+pub(crate) fn sequence_number(number: u128) -> Option<SequenceNumber> {
+    SequenceNumber::from_service(&number.to_string()).ok()
+}
+
+/// Read with our own arithmetic, not with the type that is being judged.
+pub(crate) fn number_of(sequence_number: SequenceNumber) -> u128 {
+    sequence_number.as_str().parse().unwrap_or(0)
+}
+
+fn encode(number: u128, item: u32, at: Time) -> Option<Record> {
+    let seconds = service_millis(at) / 1000;
+    let json = format!(
+        "{{\"eventName\":\"MODIFY\",\"dynamodb\":{{\"ApproximateCreationDateTime\":{seconds},\"Keys\":{{\"id\":{{\"S\":\"{CANARY}-{item}\"}}}},\"SequenceNumber\":\"{number}\",\"SizeBytes\":40}}}}"
+    );
+    Record::from_json(json)
+}

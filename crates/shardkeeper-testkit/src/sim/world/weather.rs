@@ -1,0 +1,290 @@
+//! What happens to a call on its way to the service and back.
+
+use std::collections::VecDeque;
+
+use shardkeeper_core::ports::FailureKind;
+
+use super::World;
+use crate::sim::chaos::{Fault, Injected};
+use crate::sim::ground::{SECOND, Time};
+use crate::sim::scenario::Scenario;
+
+/// `DescribeStream` calls that the account may make in a second (F10).
+const LISTINGS_A_SECOND: usize = 10;
+/// The slowest leg of a healthy call, in milliseconds.
+const SLOWEST_LEG: Time = 12;
+
+/// A call of one of the two ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Op {
+    DescribeTable,
+    ListShards,
+    Children,
+    Open,
+    Fetch,
+    TableOpen,
+    Sweep,
+    Read,
+    Write,
+}
+
+impl Op {
+    pub(crate) const ALL: [Self; 9] = [
+        Self::DescribeTable,
+        Self::ListShards,
+        Self::Children,
+        Self::Open,
+        Self::Fetch,
+        Self::TableOpen,
+        Self::Sweep,
+        Self::Read,
+        Self::Write,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::DescribeTable => "DescribeTable",
+            Self::ListShards | Self::Children => "DescribeStream",
+            Self::Open => "GetShardIterator",
+            Self::Fetch => "GetRecords",
+            Self::TableOpen => "CreateTable",
+            Self::Sweep => "Scan",
+            Self::Read => "BatchGetItem",
+            Self::Write => "TransactWriteItems",
+        }
+    }
+
+    pub(crate) fn is_of_table(self) -> bool {
+        matches!(
+            self,
+            Self::TableOpen | Self::Sweep | Self::Read | Self::Write
+        )
+    }
+
+    pub(super) fn is_listing(self) -> bool {
+        matches!(self, Self::ListShards | Self::Children)
+    }
+}
+
+/// Something that goes on for a while.
+#[derive(Debug, Clone)]
+pub(crate) struct Episode {
+    pub(crate) fault: Fault,
+    pub(crate) until: Time,
+    /// Whom it concerns; everybody when `None`.
+    pub(crate) seat: Option<usize>,
+    /// Which call; every one that the fault can concern when `None`.
+    pub(crate) op: Option<Op>,
+    /// How many of ten thousand calls it hits.
+    pub(crate) strength: u32,
+    /// Of the two ways in which it can hit, this one.
+    pub(crate) other_way: bool,
+}
+
+/// The state of everything between workers and the service.
+pub(crate) struct Weather {
+    on: [bool; 44],
+    harshness: u32,
+    pub(crate) episodes: Vec<Episode>,
+    pub(crate) injected: Injected,
+    pub(crate) table_missing: bool,
+    listings: VecDeque<Time>,
+}
+
+/// How one call fares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Passage {
+    /// How long the request takes; `None` when it never arrives.
+    pub(crate) request: Option<Time>,
+    /// How long the answer takes; `None` when it never arrives.
+    pub(crate) answer: Option<Time>,
+    /// It arrives a second time, so much after the first.
+    pub(crate) again: Option<Time>,
+    pub(crate) twist: Twist,
+}
+
+/// What is wrong with an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Twist {
+    /// Nothing.
+    Straight,
+    /// The request is not served and fails.
+    Unserved(FailureKind),
+    /// The request is served and fails all the same.
+    Served(FailureKind),
+    /// The write is applied and answered as refused.
+    Refused,
+    /// Nothing is done, and the answer is empty.
+    Empty,
+}
+
+impl Weather {
+    pub(crate) fn new(scenario: &Scenario) -> Self {
+        let mut on = [false; 44];
+        for fault in &scenario.faults {
+            on[fault.index()] = true;
+        }
+        Self {
+            on,
+            harshness: scenario.harshness,
+            episodes: Vec::new(),
+            injected: Injected::default(),
+            table_missing: false,
+            listings: VecDeque::new(),
+        }
+    }
+
+    /// True while this kind of fault may strike.
+    pub(crate) fn is_on(&self, fault: Fault) -> bool {
+        self.on[fault.index()]
+    }
+
+    /// Ends every fault.
+    pub(crate) fn clear_up(&mut self) {
+        self.on = [false; 44];
+        self.episodes.clear();
+        self.table_missing = false;
+    }
+
+    /// One more listing: is it too much?
+    fn too_many_listings(&mut self, now: Time) -> bool {
+        while self.listings.front().is_some_and(|at| at + SECOND <= now) {
+            self.listings.pop_front();
+        }
+        let too_many = self.listings.len() >= LISTINGS_A_SECOND;
+        if !too_many {
+            self.listings.push_back(now);
+        }
+        too_many
+    }
+}
+
+impl World {
+    /// Decides how a call will fare.
+    pub(super) fn passage(&mut self, seat: usize, op: Op) -> Passage {
+        let mut passage = Passage {
+            request: Some(1 + self.dice.u64(0..SLOWEST_LEG)),
+            answer: Some(1 + self.dice.u64(0..SLOWEST_LEG)),
+            again: None,
+            twist: Twist::Straight,
+        };
+        if op.is_listing() && self.weather.too_many_listings(self.now) {
+            passage.twist = Twist::Unserved(FailureKind::Throttled);
+            return passage;
+        }
+        if self.healing {
+            return passage;
+        }
+        self.bad_luck(op, &mut passage);
+        self.bad_times(seat, op, &mut passage);
+        passage
+    }
+
+    /// Faults that strike single calls.
+    fn bad_luck(&mut self, op: Op, passage: &mut Passage) {
+        let harshness = self.weather.harshness;
+        let mut strikes = |fault: Fault, applies: bool| {
+            let strikes =
+                applies && self.weather.is_on(fault) && self.dice.u32(0..10_000) < harshness;
+            if strikes {
+                self.weather.injected.count(fault);
+            }
+            strikes
+        };
+        let (write, read) = (
+            op == Op::Write,
+            matches!(op, Op::Sweep | Op::Read | Op::Fetch),
+        );
+        if strikes(Fault::RequestLost, true) {
+            passage.request = None;
+        }
+        if strikes(Fault::AnswerLost, true) {
+            passage.answer = None;
+        }
+        let (late, twice) = (
+            strikes(Fault::LateWrite, write),
+            strikes(Fault::LateWrite, write),
+        );
+        let refused = strikes(Fault::OwnWriteRefused, write);
+        let stale = strikes(Fault::StaleReads, read) || strikes(Fault::StaleReads, read);
+        let odd = strikes(Fault::OddAnswers, op != Op::TableOpen);
+        if late {
+            passage.request = Some(self.dice.u64(SECOND..60 * SECOND));
+        }
+        if twice {
+            passage.again = Some(self.dice.u64(1..90 * SECOND));
+        }
+        if stale {
+            passage.answer = Some(self.dice.u64(100..5 * SECOND));
+        }
+        if refused {
+            passage.twist = Twist::Refused;
+        }
+        if odd {
+            passage.twist = if self.dice.bool() {
+                Twist::Empty
+            } else {
+                Twist::Unserved(FailureKind::Protocol)
+            };
+        }
+    }
+
+    /// Faults that go on for a while.
+    fn bad_times(&mut self, seat: usize, op: Op, passage: &mut Passage) {
+        if self.weather.episodes.is_empty() {
+            return;
+        }
+        let now = self.now;
+        self.weather.episodes.retain(|episode| episode.until > now);
+        for index in 0..self.weather.episodes.len() {
+            let Episode {
+                fault,
+                strength,
+                other_way,
+                ..
+            } = self.weather.episodes[index];
+            if self.weather.episodes[index].concerns(seat, op) && self.chance(strength) {
+                self.weather.injected.count(fault);
+                self.hit(fault, other_way, passage);
+            }
+        }
+    }
+
+    fn hit(&mut self, fault: Fault, other_way: bool, passage: &mut Passage) {
+        let half = self.dice.bool();
+        match fault {
+            Fault::TablePartition | Fault::StreamPartition if other_way => passage.answer = None,
+            Fault::TablePartition | Fault::StreamPartition => passage.request = None,
+            Fault::HungSocket if half => passage.request = None,
+            Fault::HungSocket => passage.answer = None,
+            Fault::WriteErrors if half => passage.twist = Twist::Served(FailureKind::Unavailable),
+            Fault::WriteErrors | Fault::ReadErrors | Fault::Unreachable => {
+                passage.twist = Twist::Unserved(FailureKind::Unavailable);
+            }
+            Fault::StreamThrottled | Fault::TableThrottled | Fault::ThirdReader => {
+                passage.twist = Twist::Unserved(FailureKind::Throttled);
+            }
+            Fault::AccessDenied | Fault::CredentialsExpired => {
+                passage.twist = Twist::Unserved(FailureKind::Denied);
+            }
+            Fault::LeaseTableGone => passage.twist = Twist::Unserved(FailureKind::NotFound),
+            _ => {}
+        }
+    }
+}
+
+impl Episode {
+    fn concerns(&self, seat: usize, op: Op) -> bool {
+        let fits = match self.fault {
+            Fault::TablePartition | Fault::TableThrottled | Fault::LeaseTableGone => {
+                op.is_of_table()
+            }
+            Fault::StreamPartition | Fault::StreamThrottled => !op.is_of_table(),
+            Fault::ThirdReader => op == Op::Fetch,
+            Fault::WriteErrors => op == Op::Write,
+            Fault::ReadErrors => op != Op::Write,
+            _ => true,
+        };
+        fits && self.seat.is_none_or(|only| only == seat) && self.op.is_none_or(|only| only == op)
+    }
+}
