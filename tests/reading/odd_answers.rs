@@ -155,6 +155,28 @@ async fn s1_a_page_that_looks_like_the_end_before_the_end_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn s1_a_false_end_that_comes_true_before_it_is_looked_into_loses_nothing() {
+    let world = World::with(82, shards(1)).await;
+    let worker = world.start_with("a", done).await;
+    world.write(5, 1).await;
+    delivered(&world, SOON, 5).await;
+    // The page says that the shard is over, and for ten seconds nobody can be asked whether that is so.
+    let fault = Fault::new("GetRecords", answer(&json!({ "Records": [] })));
+    let denied = Fault::new("DescribeStream", Effect::access_denied());
+    world.emulator.faults().inject(fault.times(1));
+    world.emulator.faults().inject(denied);
+    world.pass(Duration::from_secs(5)).await;
+    world.write(5, 2).await;
+    let shard = open_shards(&world)[0].clone();
+    world.emulator.roll_over(TABLE, &shard).unwrap();
+    world.emulator.faults().clear();
+    world.write(5, 3).await;
+    delivered(&world, SOON * 3, 15).await;
+    assert_once(&world);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn s8_an_empty_next_iterator_is_no_end() {
     let world = World::with(81, shards(1)).await;
     let worker = world.start_with("a", done).await;

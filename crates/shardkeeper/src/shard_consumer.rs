@@ -126,6 +126,8 @@ pub(crate) struct ShardConsumer {
     /// Gaps behind which we go on; read again, they are not told again.
     passed: Vec<Gap>,
     read_to_the_end: bool,
+    /// The listing said that the shard is closed: what is read since then to its end is all of it.
+    closed: bool,
     hand: Option<Hand>,
     out: Out,
     /// While parting: when waiting ends.
@@ -177,6 +179,7 @@ impl ShardConsumer {
             gap: None,
             passed: Vec::new(),
             read_to_the_end: false,
+            closed: false,
             hand: None,
             out: Out::default(),
             part_by: Duration::ZERO,
@@ -314,6 +317,10 @@ impl ShardConsumer {
     }
 
     fn confirm_end(&mut self) {
+        if self.closed {
+            self.happened(Happened::EndConfirmed);
+            return;
+        }
         let (listing, lease) = (self.world.listing.clone(), self.lease.clone());
         let patience = self.patience.take();
         let env = &self.world.env;
@@ -330,19 +337,19 @@ impl ShardConsumer {
     /// A page looked like the end of the shard: was it?
     fn judged(&mut self, end: End, patience: Retry) {
         match end {
+            // The page that said so may have been mistaken, and the shard may have got records before it really
+            // closed. Now that it is closed, it is read to its end once more.
             End::Confirmed(children) => {
                 self.children = children;
-                self.happened(Happened::EndConfirmed);
+                self.closed = true;
             }
-            End::Denied => {
-                self.patience = Some(patience);
-                self.read_to_the_end = false;
-                if let Some(reader) = &mut self.reader {
-                    reader.read_on();
-                }
-                self.happened(Happened::EndDenied);
-            }
+            End::Denied => self.patience = Some(patience),
         }
+        self.read_to_the_end = false;
+        if let Some(reader) = &mut self.reader {
+            reader.read_on(self.closed);
+        }
+        self.happened(Happened::EndDenied);
     }
 
     /// Everything before the gap is acknowledged; what about the gap (G7, S2)?

@@ -81,6 +81,8 @@ pub(crate) struct ShardReader {
     /// No page was read since an iterator expired.
     expired: bool,
     ended: bool,
+    /// The end was seen and confirmed before: this is the last look.
+    closed: bool,
 }
 
 impl ShardReader {
@@ -105,6 +107,7 @@ impl ShardReader {
             not_found: 0,
             expired: false,
             ended: false,
+            closed: false,
         }
     }
 
@@ -153,10 +156,11 @@ impl ShardReader {
         }
     }
 
-    /// The end was none: goes on after the last record given out.
-    pub(crate) fn read_on(&mut self) {
+    /// The end was none, or is to be seen again in a shard that is `closed`: goes on after the last record given out.
+    pub(crate) fn read_on(&mut self, closed: bool) {
         self.iterator = None;
         self.ended = false;
+        self.closed = closed;
     }
 
     async fn fetch(&mut self) -> Result<Fetched, PortError> {
@@ -274,6 +278,11 @@ impl ShardReader {
             // Nothing was read from this shard yet, so nothing is known to be gone: DynamoDB Local says
             // this whenever an empty shard gets its first record.
             FailureKind::Trimmed if self.given.is_start() => self.begin_at_the_horizon(),
+            // Nothing is left behind what was read to an end already, and a closed shard gets nothing more.
+            FailureKind::Trimmed | FailureKind::NotFound if self.closed => {
+                self.ended = true;
+                return None;
+            }
             FailureKind::Trimmed => return Some(LossCause::Trimmed),
             FailureKind::NotFound => {
                 self.not_found += 1;
