@@ -103,6 +103,23 @@ pub fn may_start(lease: &Lease, leases: &Leases) -> bool {
     lease.parents.iter().filter(others).all(finished)
 }
 
+/// True when this lease, or an unfinished ancestor that it waits for, stands still until a person decides. Nobody knows
+/// how long that takes, so the table's next stream does not wait for it.
+pub fn waits_for_a_decision(lease: &Lease, leases: &Leases) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut line = vec![lease];
+    while let Some(lease) = line.pop() {
+        if lease.is_finished() || !seen.insert(&lease.shard) {
+            continue;
+        }
+        if lease.stopped.is_some() {
+            return true;
+        }
+        line.extend(lease.parents.iter().filter_map(|parent| leases.get(parent)));
+    }
+    false
+}
+
 /// Where a child begins when its parent ends with this checkpoint. A parent that was begun at a time
 /// and has seen no record since then passes its start on; otherwise everything in the child is newer
 /// than what was acknowledged, so it is read from its oldest record, never from the latest (B1).
@@ -260,6 +277,32 @@ mod tests {
         assert!(
             may_start(&child, &leases(vec![child.clone()])),
             "both were forgotten"
+        );
+    }
+
+    #[test]
+    fn l6_whoever_waits_for_a_stopped_ancestor_waits_for_a_decision() {
+        let stopped = Lease {
+            stopped: Some("lost".into()),
+            ..lease("a", HORIZON, None, &[])
+        };
+        let all = leases(vec![
+            stopped,
+            lease("b", HORIZON, Some("a"), &[]),
+            lease("c", HORIZON, Some("b"), &[]),
+            lease("d", HORIZON, Some("e"), &[]),
+            lease("e", HORIZON, Some("d"), &[]),
+            lease("f", END, Some("a"), &[]),
+        ]);
+        let waiting: Vec<&str> = all
+            .values()
+            .filter(|lease| waits_for_a_decision(lease, &all))
+            .map(|lease| lease.shard.as_str())
+            .collect();
+        assert_eq!(
+            waiting,
+            ["a", "b", "c"],
+            "not a ring, and not what is finished"
         );
     }
 

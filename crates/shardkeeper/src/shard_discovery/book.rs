@@ -11,7 +11,7 @@ use std::time::Duration;
 use shardkeeper_core::ids::{ShardId, StreamArn};
 use shardkeeper_core::kcl::{self, KclLease};
 use shardkeeper_core::lease::{Lease, lease_keys};
-use shardkeeper_core::lineage::{Leases, Shard};
+use shardkeeper_core::lineage::{self, Leases, Shard};
 use shardkeeper_core::row::{Row, RowKey};
 
 /// More unknown rows than this are swept with all others, which is cheaper then.
@@ -113,7 +113,12 @@ impl Book {
 
     /// The oldest stream that is not drained.
     pub(super) fn undrained(&self) -> Option<&StreamArn> {
-        let undrained = |(_, leases): &(&StreamArn, &Leases)| leases.values().any(Lease::is_active);
+        let to_be_read = |lease: &Lease, leases: &Leases| {
+            lease.is_active() && !lineage::waits_for_a_decision(lease, leases)
+        };
+        let undrained = |(_, leases): &(&StreamArn, &Leases)| {
+            leases.values().any(|lease| to_be_read(lease, leases))
+        };
         self.leases.iter().find(undrained).map(|(stream, _)| stream)
     }
 

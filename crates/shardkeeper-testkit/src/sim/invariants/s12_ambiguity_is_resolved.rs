@@ -1,6 +1,8 @@
 //! S12: a write whose answer was lost is resolved by what the row says. A worker that lives and calls a lease lost
 //! that its row still gives it has guessed.
 
+use std::collections::BTreeSet;
+
 use shardkeeper_core::event::Event;
 
 use super::Judge;
@@ -15,6 +17,9 @@ const PATIENCE: Time = 2 * MINUTE;
 pub(super) struct AmbiguityIsResolved {
     /// Losses that nothing explains yet.
     unexplained: Vec<Loss>,
+    /// Machines that stand still. Tasks stop one by one, so one may tell of a loss when the one that would tell why
+    /// cannot any more: its time counts from when the machine goes on.
+    halted: BTreeSet<usize>,
 }
 
 struct Loss {
@@ -31,10 +36,22 @@ impl Judge for AmbiguityIsResolved {
 
     fn see(&mut self, scene: &Scene<'_>, ledger: &Ledger, fact: &Fact) -> Option<String> {
         match fact {
-            Fact::Crashed { seat }
-            | Fact::Ended { seat, .. }
-            | Fact::Halted { seat, .. }
-            | Fact::Leaving { seat } => self.explain(*seat),
+            Fact::Crashed { seat } | Fact::Ended { seat, .. } | Fact::Leaving { seat } => {
+                self.halted.remove(seat);
+                self.explain(*seat);
+            }
+            Fact::Halted { seat, .. } => {
+                self.halted.insert(*seat);
+                self.explain(*seat);
+            }
+            Fact::WentOn { seat } => {
+                self.halted.remove(seat);
+                let of_it = self
+                    .unexplained
+                    .iter_mut()
+                    .filter(|loss| loss.seat == *seat);
+                of_it.for_each(|loss| loss.at = scene.now);
+            }
             Fact::Said { seat, event, .. }
                 if matches!(
                     **event,
@@ -57,7 +74,7 @@ impl Judge for AmbiguityIsResolved {
         let overdue = self
             .unexplained
             .iter()
-            .position(|loss| loss.at + PATIENCE < scene.now)?;
+            .position(|loss| loss.at + PATIENCE < scene.now && !self.halted.contains(&loss.seat))?;
         let Loss {
             seat, shard, epoch, ..
         } = self.unexplained.remove(overdue);
