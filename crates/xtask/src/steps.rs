@@ -50,6 +50,7 @@ impl Step {
 pub(crate) fn all(endpoint_given: bool) -> Vec<Step> {
     let mut steps = source_steps();
     steps.extend(cargo_steps());
+    steps.extend(exploring_steps());
     if endpoint_given {
         steps.push(endpoint_step());
     } else {
@@ -146,26 +147,35 @@ fn cargo_steps() -> Vec<Step> {
             "mend the docs",
         ),
         step(
-            "model",
-            "every state of the lease protocol's model",
-            true,
-            |task| model::step(task.workspace).map(|()| Totals::default()),
-            "the story above says how it came about; crates/shardkeeper-model/src/lib.rs how to read it",
-        ),
-        step(
-            "sim",
-            "2000 simulated worlds, judged at every step",
-            true,
-            sim::step,
-            "the seed is named above: `cargo xtask sim --seed N --trace` tells its story",
-        ),
-        step(
             "package",
             "what will be published compiles from its packages",
             false,
             package::run,
             "a packaged crate sees only its own folder: look for files outside it",
         ),
+    ]
+}
+
+/// What looks for states and worlds that nobody thought of.
+fn exploring_steps() -> Vec<Step> {
+    const BUILD: &[Tool] = &[Tool::CCompiler];
+    vec![
+        Step {
+            name: "model",
+            what: "every state of the lease protocol's model",
+            needs: BUILD,
+            talks: true,
+            run: |task| model::step(task.workspace).map(|()| Totals::default()),
+            advice: "the story above says how it came about; crates/shardkeeper-model/src/lib.rs how to read it",
+        },
+        Step {
+            name: "sim",
+            what: "2000 simulated worlds, judged at every step",
+            needs: BUILD,
+            talks: true,
+            run: sim::step,
+            advice: "the seed is named above: `cargo xtask sim --seed N --trace` tells its story",
+        },
     ]
 }
 
