@@ -256,16 +256,25 @@ impl World {
 
     /// Items of the table expire at the time in this attribute.
     pub async fn enable_time_to_live(&self, attribute: &str) {
+        self.time_to_live(TABLE, attribute, true).await;
+    }
+
+    /// Rows of the lease table expire at the time in this column, or do so no longer.
+    pub async fn expire_rows(&self, column: &str, on: bool) {
+        self.time_to_live(APPLICATION, column, on).await;
+    }
+
+    async fn time_to_live(&self, table: &str, attribute: &str, on: bool) {
         let specification = TimeToLiveSpecification::builder()
-            .enabled(true)
+            .enabled(on)
             .attribute_name(attribute);
         self.dynamodb
             .update_time_to_live()
-            .table_name(TABLE)
+            .table_name(table)
             .time_to_live_specification(specification.build().expect("complete"))
             .send()
             .await
-            .expect("time to live is switched on");
+            .expect("time to live is switched");
     }
 
     /// Deletes a row of the lease table.

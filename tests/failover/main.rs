@@ -4,6 +4,7 @@ mod blocked;
 mod capacity;
 mod crashes;
 mod every_call;
+mod expiring;
 mod fleets;
 mod frozen;
 mod joining;
