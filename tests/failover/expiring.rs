@@ -50,7 +50,9 @@ async fn failure_31_leases_that_expire_by_a_column_of_somebody_elses_come_back_a
         .filter(|row| row["entityType"]["S"] == "LEASE");
     for lease in leases {
         let key = lease["leaseKey"]["S"].as_str().expect("a key");
-        world.edit_number(key, "SET expiresAt = :v", yesterday).await;
+        world
+            .edit_number(key, "SET expiresAt = :v", yesterday)
+            .await;
     }
     assert_eq!(world.emulator.expire_ttl(APPLICATION), Ok(3));
     world.write(30, 2).await;

@@ -4,6 +4,7 @@ mod ends;
 mod iterators;
 mod listings;
 mod losses;
+mod memory;
 mod odd_answers;
 mod sizes;
 mod start;

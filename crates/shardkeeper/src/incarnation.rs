@@ -15,6 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::beater::Beater;
 use crate::env::Env;
 use crate::error::{Error, ErrorKind};
+use crate::fetch_budget::FetchBudget;
 use crate::lease_keeper::{DiscoveryLine, Ended, LeaseKeeper, refuse};
 use crate::lease_writer::LeaseWriter;
 use crate::listing::{Listing, Turns};
@@ -45,6 +46,8 @@ pub(crate) struct Parts {
     pub(crate) observers: Observers,
     pub(crate) status: Arc<StatusBoard>,
     pub(crate) on_data_loss: OnDataLoss,
+    /// One for all incarnations: pages of a former one may still be in a processor.
+    pub(crate) budget: FetchBudget,
 }
 
 /// An incarnation that is a member of its group.
@@ -304,6 +307,7 @@ impl Parts {
                 source,
                 env: env.clone(),
                 observers: observers.clone(),
+                budget: self.budget.clone(),
                 page_limit: self.settings.page_limit,
                 idle_poll_max: self.settings.idle_poll_max,
             },

@@ -33,6 +33,7 @@ mod closures;
 mod deferred;
 mod env;
 mod error;
+mod fetch_budget;
 mod incarnation;
 mod lease_keeper;
 mod lease_writer;

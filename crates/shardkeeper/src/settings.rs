@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind};
 
+const MIB: u64 = 1024 * 1024;
+
 /// Numbers only; who, where and what are methods of the builder. Durations deserialise from
 /// `{ "secs": .., "nanos": .. }`, serde's own form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,8 +47,13 @@ pub struct Settings {
     pub call_timeout: Duration,
     /// Records asked for per call, 1 to 1000; default 1000.
     pub page_limit: u16,
-    /// Pages that wait per shard while one is processed, 0 to 16; default 1. Each may be 1 MB.
+    /// Pages that wait per shard while one is processed, 0 to 16; default 1. Each may be 1 MB. A shard that
+    /// has a page gets another one only while half of [`fetched_bytes_max`](Self::fetched_bytes_max) is free.
     pub prefetch_pages: u16,
+    /// The most bytes that fetched pages of all shards together take in this worker, until everything in them is
+    /// acknowledged; default 256 MiB, at least 2 MiB. It is also how many calls are under way at once, one for each
+    /// MiB. Too low: backlogs are read in turns. Too high: memory. See [`prefetch_pages`](Self::prefetch_pages).
+    pub fetched_bytes_max: u64,
     /// The most leases that this worker takes; default 10000.
     pub max_leases: u32,
 }
@@ -66,6 +73,7 @@ impl Default for Settings {
             call_timeout: Duration::from_secs(5),
             page_limit: 1000,
             prefetch_pages: 1,
+            fetched_bytes_max: 256 * MIB,
             max_leases: 10_000,
         }
     }
@@ -146,6 +154,14 @@ impl Settings {
             format!(
                 "prefetch_pages ({}) must be 0 to 16: each page may be 1 MB for every shard",
                 self.prefetch_pages
+            ),
+        );
+        require(
+            self.fetched_bytes_max >= 2 * MIB,
+            format!(
+                "fetched_bytes_max ({}) must be at least {}: a page may be 1 MiB, and one shard that does not get on must not hold up the others",
+                self.fetched_bytes_max,
+                2 * MIB
             ),
         );
         require(

@@ -27,6 +27,7 @@ use tokio::sync::watch;
 use self::parting::Out;
 use self::watchdog::Watchdog;
 use crate::env::Env;
+use crate::fetch_budget::Share;
 use crate::lease_writer::LeaseWriter;
 use crate::listing::{End, Listing};
 use crate::observer::Observers;
@@ -121,7 +122,7 @@ pub(crate) struct ShardConsumer {
     calling: Option<UserCall>,
     watchdog: Watchdog,
     /// Pages that wait; bounded by `prefetch_pages`.
-    queue: VecDeque<Batch>,
+    queue: VecDeque<(Batch, Arc<Share>)>,
     gap: Option<Gap>,
     /// Gaps behind which we go on; read again, they are not told again.
     passed: Vec<Gap>,
@@ -129,6 +130,8 @@ pub(crate) struct ShardConsumer {
     /// The listing said that the shard is closed: what is read since then to its end is all of it.
     closed: bool,
     hand: Option<Hand>,
+    /// What the page of the batch in hand takes of the budget.
+    share: Option<Arc<Share>>,
     out: Out,
     /// While parting: when waiting ends.
     part_by: Duration,
@@ -181,6 +184,7 @@ impl ShardConsumer {
             read_to_the_end: false,
             closed: false,
             hand: None,
+            share: None,
             out: Out::default(),
             part_by: Duration::ZERO,
             children: Vec::new(),
@@ -249,7 +253,8 @@ impl ShardConsumer {
             self.begin_again();
         } else if self.out.is_full() {
             // Acknowledgements must come in first.
-        } else if let Some(batch) = self.queue.pop_front() {
+        } else if let Some((batch, share)) = self.queue.pop_front() {
+            self.share = Some(share);
             self.hand = Hand::new(batch, self.world.env.now());
             self.happened(Happened::Ready);
         } else if !self.out.is_empty() {
@@ -293,6 +298,7 @@ impl ShardConsumer {
     fn prefetch(&mut self) {
         let waiting = self.queue.len() + usize::from(self.hand.is_some());
         let room = waiting <= usize::from(self.world.settings.prefetch_pages);
+        let room = room && (waiting == 0 || self.world.reading.budget.is_ample());
         if !room || self.gap.is_some() || self.read_to_the_end || self.fetching.is_some() {
             return;
         }
@@ -307,9 +313,9 @@ impl ShardConsumer {
     fn fetched(&mut self, reader: ShardReader, read: Read) {
         self.reader = Some(reader);
         match read {
-            Read::Records(batch) => {
+            Read::Records(batch, share) => {
                 self.patience = None;
-                self.queue.push_back(batch);
+                self.queue.push_back((batch, share));
             }
             Read::Lost(gap) => self.gap = Some(gap),
             Read::Ended => self.read_to_the_end = true,

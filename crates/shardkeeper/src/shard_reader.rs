@@ -18,6 +18,7 @@ use shardkeeper_core::ports::{
 use shardkeeper_core::record::{Batch, Record};
 
 use crate::env::Env;
+use crate::fetch_budget::{FetchBudget, Share};
 use crate::observer::Observers;
 use crate::retry::Retry;
 
@@ -32,8 +33,8 @@ const BELIEVE_NOT_FOUND: u32 = 9;
 /// What one step of reading gave.
 #[derive(Debug)]
 pub(crate) enum Read {
-    /// Records, at least one.
-    Records(Batch),
+    /// Records, at least one, and the bytes that their page takes.
+    Records(Batch, Arc<Share>),
     /// The last page was read.
     Ended,
     /// Records are gone. [`ShardReader::go_on`] continues behind the gap.
@@ -57,6 +58,7 @@ pub(crate) struct ReaderWorld {
     pub(crate) source: Arc<dyn StreamSource>,
     pub(crate) env: Env,
     pub(crate) observers: Observers,
+    pub(crate) budget: FetchBudget,
     pub(crate) page_limit: u16,
     pub(crate) idle_poll_max: Duration,
 }
@@ -124,14 +126,17 @@ impl ShardReader {
             if !self.wait.is_zero() {
                 self.world.env.sleep(std::mem::take(&mut self.wait)).await;
             }
+            let mut share = self.world.budget.share().await;
             match self.fetch().await {
                 Ok(fetched) => {
+                    share.settle(&fetched.page);
                     self.retry.succeeded();
                     self.not_found = 0;
                     self.expired = false;
-                    self.take_in(fetched);
+                    self.take_in(fetched, Arc::new(share));
                 }
                 Err(error) => {
+                    drop(share);
                     if let Some(why) = self.failed(&error).await {
                         return Read::Lost(Gap {
                             why,
@@ -193,7 +198,7 @@ impl ShardReader {
     }
 
     /// Takes in a page: runs of records, with a gap wherever one could not be read.
-    fn take_in(&mut self, fetched: Fetched) {
+    fn take_in(&mut self, fetched: Fetched, share: Arc<Share>) {
         let Fetched { page, next } = fetched;
         self.ended = next.is_none();
         let (count, bytes, limit) = (page.records.len(), page.bytes, self.world.page_limit);
@@ -211,10 +216,10 @@ impl ShardReader {
         for undecodable in page.undecodable.iter().rev() {
             runs.push(rest.split_off(undecodable.index.min(rest.len())));
         }
-        self.give(rest);
+        self.give(rest, &share);
         for (undecodable, run) in page.undecodable.iter().zip(runs.into_iter().rev()) {
             self.miss(undecodable, run.first());
-            self.give(run);
+            self.give(run, &share);
         }
     }
 
@@ -235,7 +240,7 @@ impl ShardReader {
     }
 
     /// Gives out what is new of a run of records.
-    fn give(&mut self, mut records: Vec<Record>) {
+    fn give(&mut self, mut records: Vec<Record>, share: &Arc<Share>) {
         if let Checkpoint::After(given) = self.given {
             records.retain(|record| record.sequence_number() > given);
         }
@@ -249,8 +254,9 @@ impl ShardReader {
         }
         if let Some(last) = records.last() {
             self.given = Checkpoint::After(last.sequence_number());
+            let batch = Batch::new(self.shard.clone(), records);
             self.found
-                .push_back(Read::Records(Batch::new(self.shard.clone(), records)));
+                .push_back(Read::Records(batch, Arc::clone(share)));
         }
     }
 

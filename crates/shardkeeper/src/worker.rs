@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::aws::{AwsLeases, AwsStreams, Clients, Timeouts};
 use crate::env::Env;
 use crate::error::{Error, ErrorKind};
+use crate::fetch_budget::FetchBudget;
 use crate::incarnation::Parts;
 use crate::observer::{Observer, Observers};
 use crate::processor::{
@@ -367,6 +368,7 @@ impl WorkerBuilder {
             name,
             host,
             env,
+            budget: FetchBudget::new(self.settings.fetched_bytes_max),
             settings: Arc::new(self.settings),
             source,
             store,

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::sync::Arc;
 
 use shardkeeper_core::checkpoint::Checkpoint;
 use shardkeeper_core::consumer::Event as Happened;
@@ -10,6 +11,7 @@ use shardkeeper_core::ids::SequenceNumber;
 
 use super::ShardConsumer;
 use crate::deferred::Deferral;
+use crate::fetch_budget::Share;
 use crate::shard_reader::ShardReader;
 use crate::user_call::UserCall;
 
@@ -24,8 +26,12 @@ pub(super) struct Out(VecDeque<Waiting>);
 
 #[derive(Debug)]
 enum Waiting {
-    /// Acknowledged record by record.
-    For(Deferral),
+    /// Acknowledged record by record; until then its page takes its share of the budget.
+    For {
+        deferral: Deferral,
+        #[expect(dead_code, reason = "what counts is when it is dropped")]
+        share: Option<Arc<Share>>,
+    },
     /// Acknowledged at once, behind one that is not.
     Behind(SequenceNumber),
 }
@@ -35,8 +41,8 @@ impl Out {
         self.0.is_empty()
     }
 
-    pub(super) fn defer(&mut self, deferral: Deferral) {
-        self.0.push_back(Waiting::For(deferral));
+    pub(super) fn defer(&mut self, deferral: Deferral, share: Option<Arc<Share>>) {
+        self.0.push_back(Waiting::For { deferral, share });
     }
 
     /// `through` was acknowledged; it counts when everything before it is.
@@ -46,7 +52,7 @@ impl Out {
 
     pub(super) fn is_full(&self) -> bool {
         let bytes = self.0.iter().map(|waiting| match waiting {
-            Waiting::For(deferral) => deferral.bytes(),
+            Waiting::For { deferral, .. } => deferral.bytes(),
             Waiting::Behind(_) => 0,
         });
         self.0.len() >= MAX_OUT_BATCHES || bytes.sum::<u64>() >= MAX_OUT_BYTES
@@ -61,7 +67,7 @@ impl Out {
                     frontier = Some(*through);
                     true
                 }
-                Waiting::For(deferral) => {
+                Waiting::For { deferral, .. } => {
                     frontier = deferral.frontier().or(frontier);
                     deferral.is_settled()
                 }
@@ -76,13 +82,13 @@ impl Out {
 
     /// The first thing that waits will never be acknowledged.
     pub(super) fn is_abandoned(&self) -> bool {
-        matches!(self.0.front(), Some(Waiting::For(deferral)) if deferral.is_abandoned())
+        matches!(self.0.front(), Some(Waiting::For { deferral, .. }) if deferral.is_abandoned())
     }
 
     /// Waits until the first thing that waits has moved; for ever when nothing waits.
     pub(super) fn changed(&self) -> impl Future<Output = ()> + Send + use<> {
         let front = match self.0.front() {
-            Some(Waiting::For(deferral)) => Some(deferral.clone()),
+            Some(Waiting::For { deferral, .. }) => Some(deferral.clone()),
             _ => None,
         };
         async move {
@@ -117,6 +123,7 @@ impl ShardConsumer {
         self.out = Out::default();
         self.queue.clear();
         self.hand = None;
+        self.share = None;
         self.gap = None;
         self.fetching = None;
         self.read_to_the_end = false;

@@ -169,7 +169,7 @@ impl ShardConsumer {
             iterator_age,
         });
         match deferral {
-            Some(deferral) => self.out.defer(deferral),
+            Some(deferral) => self.out.defer(deferral, self.share.clone()),
             None => self.out.behind(done.through),
         }
         self.worked_off(done.rest);
@@ -179,6 +179,7 @@ impl ShardConsumer {
     fn worked_off(&mut self, rest: bool) {
         if !rest {
             self.hand = None;
+            self.share = None;
         }
         self.settle();
         let through = self.life.acknowledged();
