@@ -1,5 +1,6 @@
 //! Walks a scenario to its end, or to the first thing that must not happen.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use stateright::{Checker, HasDiscoveries, Model, Property};
@@ -42,15 +43,18 @@ pub struct Found {
 /// The longest that one scenario is walked.
 const PATIENCE: Duration = Duration::from_secs(60 * 60);
 
-/// Walks a scenario breadth first on one core, so that what it finds is as short as it can be.
-pub fn check(scenario: &Scenario, plant: Option<Plant>) -> Checked {
+/// Walks a scenario breadth first on one core, so that what it finds is as short as it can be. Ends after about so many
+/// states, where there is such a bound.
+pub fn check(scenario: &Scenario, plant: Option<Plant>, most: Option<NonZeroUsize>) -> Checked {
     let model = Protocol::new(scenario.clone(), plant);
-    let checker = model
+    let mut checker = model
         .checker()
         .finish_when(HasDiscoveries::AnyFailures)
-        .timeout(PATIENCE)
-        .spawn_bfs()
-        .join();
+        .timeout(PATIENCE);
+    if let Some(most) = most {
+        checker = checker.target_state_count(most.get());
+    }
+    let checker = checker.spawn_bfs().join();
     let rules: Vec<Property<Protocol>> = checker.model().properties();
     let paths = rules.iter().filter_map(|rule| {
         let path = checker.discovery(rule.name)?;

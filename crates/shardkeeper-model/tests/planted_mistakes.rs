@@ -12,7 +12,7 @@ fn scenario(name: &str, budget: Budget) -> Scenario {
 }
 
 fn is_found(scenario: &Scenario, plant: Plant, rules: &[&str]) {
-    let checked = check(scenario, Some(plant));
+    let checked = check(scenario, Some(plant), None);
     let name = scenario.name;
     let found = checked
         .found
@@ -75,6 +75,7 @@ fn a_checkpoint_without_the_epoch_alone_is_as_good() {
     let checked = check(
         &scenario("mixed-durations", budget),
         Some(Plant::CheckpointWithoutEpoch),
+        None,
     );
     assert!(
         checked.complete,
