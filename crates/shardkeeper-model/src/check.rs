@@ -83,7 +83,10 @@ pub fn check(scenario: &Scenario, plant: Option<Plant>, most: Option<NonZeroUsiz
         scenario: scenario.clone(),
         states: checker.unique_state_count(),
         depth: checker.max_depth(),
-        complete: found.is_none() && checker.is_done(),
+        // A checker that has seen as many states as it was to see calls itself done.
+        complete: found.is_none()
+            && checker.is_done()
+            && most.is_none_or(|most| checker.state_count() < most.get()),
         found,
     }
 }

@@ -58,7 +58,9 @@ fn main() -> ExitCode {
     for scenario in scenarios {
         let scenario = if line.deep { scenario.deep() } else { scenario };
         let begun = Instant::now();
-        let most = line.deep.then(|| line.million_states.saturating_mul(MILLION));
+        let most = line
+            .deep
+            .then(|| line.million_states.saturating_mul(MILLION));
         let checked = check(&scenario, line.plant, most);
         let seconds = begun.elapsed().as_secs_f64();
         tell(&checked, seconds, line.deep);

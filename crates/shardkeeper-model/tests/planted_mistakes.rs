@@ -3,6 +3,8 @@
 //! One mistake per test, in the smallest scenario that shows it. What the protocol as it is does in the same scenarios,
 //! `cargo xtask model` walks through to the end.
 
+use std::num::NonZeroUsize;
+
 use shardkeeper_model::{Budget, Plant, Scenario, Story, check};
 
 /// The scenario of this name, where this may go wrong.
@@ -82,4 +84,13 @@ fn a_checkpoint_without_the_epoch_alone_is_as_good() {
         "{:?}",
         checked.found.map(|found| found.rule)
     );
+}
+
+#[test]
+fn a_walk_that_is_cut_short_does_not_call_itself_complete() {
+    let walk = |most| check(&scenario("take-over", Budget::default()), None, most);
+    let whole = walk(None);
+    assert!(whole.complete && whole.states > 100, "{}", whole.states);
+    let cut = walk(NonZeroUsize::new(whole.states / 2));
+    assert!(!cut.complete && cut.states < whole.states, "{}", cut.states);
 }
