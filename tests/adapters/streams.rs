@@ -114,7 +114,7 @@ async fn f39_f40_f41_f43_every_failure_says_what_to_do_about_it() {
     let reading = Reading::of(1).await;
     let table = [
         (Effect::throttle(), FailureKind::Throttled),
-        (Effect::too_many_readers(), FailureKind::Throttled),
+        (Effect::too_many_readers(), FailureKind::TooManyReaders),
         (
             Effect::error(400, "ProvisionedThroughputExceededException"),
             FailureKind::Throttled,

@@ -320,6 +320,14 @@ fn of_processing() -> Vec<Event> {
             shard: shard.clone(),
             pending: second,
         },
+        Event::TooManyReaders {
+            shard: shard.clone(),
+            lasted: second,
+        },
+        Event::RetentionShort {
+            shard: shard.clone(),
+            headroom: second,
+        },
         Event::DeferralDropped {
             shard: shard.clone(),
             after: Checkpoint::TrimHorizon,

@@ -1,5 +1,6 @@
 //! Reading when the service is at its worst: nothing is skipped, nothing comes twice, no end is believed too early.
 
+mod alarms;
 mod ends;
 mod iterators;
 mod listings;

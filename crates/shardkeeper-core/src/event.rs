@@ -230,6 +230,22 @@ pub enum Event {
         /// The size of the answer.
         bytes: usize,
     },
+    /// A shard was refused for a minute and longer because too many read it (F40): two readers are allowed, and one
+    /// of them is this worker. Told again each time it has lasted twice as long.
+    TooManyReaders {
+        /// The shard.
+        shard: ShardId,
+        /// For how long.
+        lasted: Duration,
+    },
+    /// A shard is more than half of the service's retention behind and comes no closer. Told again each time what is
+    /// left has halved.
+    RetentionShort {
+        /// The shard.
+        shard: ShardId,
+        /// How long its oldest unprocessed record is still kept.
+        headroom: Duration,
+    },
     /// The service's iterator was too old; a new one was opened after the last delivered record.
     IteratorExpired {
         /// The shard.

@@ -25,6 +25,8 @@ use crate::row::{Row, RowKey, Write};
 pub enum FailureKind {
     /// Too many calls; slow down.
     Throttled,
+    /// More readers than a shard lets in: `LimitExceededException` of `GetRecords` (F40).
+    TooManyReaders,
     /// A server or network failure that may pass. A write may have been applied.
     Unavailable,
     /// Credentials or permissions; may be repaired while we run.
@@ -70,6 +72,7 @@ impl PortError {
         matches!(
             self.kind,
             FailureKind::Throttled
+                | FailureKind::TooManyReaders
                 | FailureKind::Unavailable
                 | FailureKind::Denied
                 | FailureKind::Protocol

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use metrics::Label;
 use shardkeeper_core::event::{Acquired, Event, LossCause};
+use shardkeeper_core::headroom::RETENTION;
 use shardkeeper_core::ids::ShardId;
 use shardkeeper_core::ports::FailureKind;
 
@@ -175,6 +176,10 @@ impl MetricsObserver {
                 }
             }
             Event::IteratorExpired { .. } => self.count(&named::EXPIRED_ITERATORS, 1),
+            Event::TooManyReaders { .. } => self.count(&named::CROWDED_SHARDS, 1),
+            Event::RetentionShort { shard, headroom } => {
+                self.aged(shard, Some(RETENTION.saturating_sub(*headroom)));
+            }
             Event::DataLost(loss) => {
                 self.count_by(&named::DATA_LOSSES, 1, &[("cause", cause(loss.why))]);
             }
@@ -210,6 +215,7 @@ impl MetricsObserver {
                 if let Some(age) = iterator_age {
                     self.record(&named::ITERATOR_AGE_SECONDS, age.as_secs_f64());
                 }
+                self.worked_off(shard);
                 self.aged(shard, *iterator_age);
             }
             Event::BatchFailed { error, .. } => {
@@ -227,9 +233,14 @@ impl MetricsObserver {
     fn aged(&self, shard: &ShardId, age: Option<Duration>) {
         if let Some(known) = self.shards().get_mut(shard) {
             known.age = age.or(known.age);
-            known.in_hand = false;
         }
         self.tell_shards();
+    }
+
+    fn worked_off(&self, shard: &ShardId) {
+        if let Some(known) = self.shards().get_mut(shard) {
+            known.in_hand = false;
+        }
     }
 
     /// A page was empty: what was acknowledged last is no measure any more of how far behind the shard is, unless
@@ -256,6 +267,8 @@ impl MetricsObserver {
         self.gauge(&named::OWNED_LEASES, owned as f64);
         let oldest = oldest.unwrap_or_default().as_secs_f64();
         self.gauge(&named::OLDEST_ITERATOR_AGE_SECONDS, oldest);
+        let headroom = RETENTION.as_secs_f64() - oldest;
+        self.gauge(&named::RETENTION_HEADROOM_SECONDS, headroom.max(0.0));
     }
 
     fn shards(&self) -> MutexGuard<'_, BTreeMap<ShardId, Progress>> {
@@ -313,6 +326,7 @@ fn cause(why: LossCause) -> &'static str {
 fn failure(kind: FailureKind) -> &'static str {
     match kind {
         FailureKind::Throttled => "throttled",
+        FailureKind::TooManyReaders => "too_many_readers",
         FailureKind::Unavailable => "unavailable",
         FailureKind::Denied => "denied",
         FailureKind::ExpiredIterator => "expired_iterator",

@@ -18,6 +18,7 @@ use shardkeeper_core::checkpoint::Checkpoint;
 use shardkeeper_core::consumer::{Action, Consumer, Event as Happened, Outcome as Fate, Stage};
 use shardkeeper_core::event::{DataLoss, Event, LossCause};
 use shardkeeper_core::hand::Hand;
+use shardkeeper_core::headroom::Headroom;
 use shardkeeper_core::ids::ShardId;
 use shardkeeper_core::lease::{Departure, Held, Lease};
 use shardkeeper_core::lineage::Shard;
@@ -121,6 +122,7 @@ pub(crate) struct ShardConsumer {
     writing: Option<Writing>,
     calling: Option<UserCall>,
     watchdog: Watchdog,
+    headroom: Headroom,
     /// Pages that wait; bounded by `prefetch_pages`.
     queue: VecDeque<(Batch, Arc<Share>)>,
     gap: Option<Gap>,
@@ -178,6 +180,7 @@ impl ShardConsumer {
             writing: None,
             calling: None,
             watchdog: Watchdog::default(),
+            headroom: Headroom::default(),
             queue: VecDeque::new(),
             gap: None,
             passed: Vec::new(),
@@ -256,6 +259,7 @@ impl ShardConsumer {
         } else if let Some((batch, share)) = self.queue.pop_front() {
             self.share = Some(share);
             self.hand = Hand::new(batch, self.world.env.now());
+            self.look_at_the_age();
             self.happened(Happened::Ready);
         } else if !self.out.is_empty() {
             // What follows is only for a shard of which everything is acknowledged.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shardkeeper_core::checkpoint::{Checkpoint, Timestamp};
+use shardkeeper_core::crowd::Crowd;
 use shardkeeper_core::event::{Event, LossCause};
 use shardkeeper_core::ids::{SequenceNumber, ShardId, StreamArn};
 use shardkeeper_core::pacing::Pace;
@@ -75,6 +76,7 @@ pub(crate) struct ShardReader {
     not_before: Option<Timestamp>,
     iterator: Option<ShardIterator>,
     pace: Pace,
+    crowd: Crowd,
     retry: Retry,
     wait: Duration,
     /// What the last page held and was not asked for yet; at most one page.
@@ -104,6 +106,7 @@ impl ShardReader {
             not_before: None,
             iterator: None,
             pace: Pace::default(),
+            crowd: Crowd::default(),
             wait: Duration::ZERO,
             found: VecDeque::new(),
             not_found: 0,
@@ -264,7 +267,10 @@ impl ShardReader {
     async fn failed(&mut self, error: &PortError) -> Option<LossCause> {
         let moved = !matches!(
             error.kind,
-            FailureKind::Throttled | FailureKind::Unavailable | FailureKind::Denied
+            FailureKind::Throttled
+                | FailureKind::TooManyReaders
+                | FailureKind::Unavailable
+                | FailureKind::Denied
         );
         if moved {
             self.iterator = None;
@@ -296,6 +302,11 @@ impl ShardReader {
                     return Some(LossCause::ShardVanished);
                 }
             }
+            FailureKind::Throttled => self.pace.refused(),
+            FailureKind::TooManyReaders => {
+                self.pace.refused();
+                self.crowded();
+            }
             // A server that does not know start times.
             FailureKind::Invalid if self.not_before.is_none() => self.begin_at_the_horizon(),
             _ => {}
@@ -312,6 +323,15 @@ impl ShardReader {
         });
         self.retry.pause().await;
         None
+    }
+
+    fn crowded(&mut self) {
+        if let Some(lasted) = self.crowd.refused(self.world.env.now()) {
+            let shard = self.shard.clone();
+            self.world
+                .observers
+                .emit(&Event::TooManyReaders { shard, lasted });
+        }
     }
 
     fn begin_at_the_horizon(&mut self) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use shardkeeper_core::checkpoint::Checkpoint;
 use shardkeeper_core::event::Event;
+use shardkeeper_core::headroom::RETENTION;
 use shardkeeper_core::ids::{ShardId, StreamArn, WorkerId};
 use shardkeeper_core::lease::Sighting;
 use shardkeeper_core::membership::GroupRow;
@@ -219,6 +220,7 @@ impl Observer for StatusBoard {
             | Event::CheckpointStored { shard, .. }
             | Event::BatchProcessed { shard, .. }
             | Event::BatchFailed { shard, .. }
+            | Event::RetentionShort { shard, .. }
             | Event::ProcessorPending { shard, .. } => {
                 if let Some(status) = board.shards.get_mut(shard) {
                     status.observe(event);
@@ -238,6 +240,13 @@ impl Observer for StatusBoard {
 }
 
 impl ShardStatus {
+    /// How long what follows the last acknowledged record is still kept by the service, at least; `None` where the age
+    /// of that record is not known. It does not say that there is anything: a shard that became idle keeps what it had.
+    #[must_use]
+    pub fn retention_headroom(&self) -> Option<Duration> {
+        Some(RETENTION.saturating_sub(self.iterator_age?))
+    }
+
     fn observe(&mut self, event: &Event) {
         match event {
             Event::ShardStopped { why, .. } => self.stopped = Some(why.clone()),
@@ -252,6 +261,9 @@ impl ShardStatus {
                 self.pending = None;
             }
             Event::BatchFailed { .. } => self.pending = None,
+            Event::RetentionShort { headroom, .. } => {
+                self.iterator_age = Some(RETENTION.saturating_sub(*headroom));
+            }
             Event::ProcessorPending { pending, .. } => self.pending = Some(*pending),
             _ => {}
         }

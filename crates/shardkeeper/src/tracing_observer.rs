@@ -60,6 +60,12 @@ impl Observer for TracingObserver {
             Event::ProcessorPending { shard, pending } => {
                 warn!(%shard, ?pending, "a call of the processor does not return");
             }
+            Event::RetentionShort { shard, headroom } => {
+                error!(%shard, ?headroom, "the shard comes no closer, and its oldest record will be gone");
+            }
+            Event::TooManyReaders { shard, lasted } => {
+                warn!(%shard, ?lasted, "too many read the shard: the service lets in two, whatever application they are of");
+            }
             Event::StartIgnored { why } => warn!(why, "the start position is not used"),
             Event::CallFailed {
                 action,

@@ -12,7 +12,7 @@ use shardkeeper_core::ports::{
     FailureKind, Fetched, PortError, Position, ShardIterator, ShardPage, StreamSource, StreamStatus,
 };
 
-use super::convert::{self, failure, missing, port_error, port_error_without};
+use super::convert::{self, failure, has_code, missing, port_error, port_error_without};
 use super::{Clients, page_bytes};
 
 /// A shard has one child or a few; a server that pages on and on is not listing children.
@@ -219,8 +219,17 @@ impl StreamSource for AwsStreams {
             .limit(i32::from(limit.clamp(1, 1000)));
         let (answer, body) = page_bytes::keep(call.send()).await;
         if let Err(error) = answer {
+            let crowded = has_code(&error, "LimitExceededException");
             // A server that refuses an iterator may quote it.
-            return Err(port_error_without(ACTION, &error, from.expose()));
+            let refused = port_error_without(ACTION, &error, from.expose());
+            return Err(if crowded {
+                PortError {
+                    kind: FailureKind::TooManyReaders,
+                    ..refused
+                }
+            } else {
+                refused
+            });
         }
         let body = body.ok_or_else(|| missing(ACTION, "body"))?;
         let PageBody { page, next } = PageBody::parse(body)

@@ -50,6 +50,8 @@ macro_rules! catalogue {
 catalogue! {
     OLDEST_ITERATOR_AGE_SECONDS = Gauge "shardkeeper_oldest_iterator_age_seconds" in Seconds:
         "the largest age of the last acknowledged record among the shards that this worker reads; a shard whose latest page was empty has none";
+    RETENTION_HEADROOM_SECONDS = Gauge "shardkeeper_retention_headroom_seconds" in Seconds:
+        "how long the records behind the shard with the largest age are still kept: a day without that age";
     ITERATOR_AGE_SECONDS = Histogram "shardkeeper_iterator_age_seconds" in Seconds:
         "age of the last record of a batch when it was acknowledged";
     PROCESSING_SECONDS = Histogram "shardkeeper_processing_seconds" in Seconds:
@@ -65,6 +67,8 @@ catalogue! {
         "size of the pages read";
     EXPIRED_ITERATORS = Counter "shardkeeper_expired_iterators_total" in Count:
         "iterators that were too old and were opened again";
+    CROWDED_SHARDS = Counter "shardkeeper_crowded_shards_total" in Count:
+        "reports that a shard is refused for long because more than two read it; each doubles the wait for the next";
     DELIVERED_RECORDS = Counter "shardkeeper_delivered_records_total" in Count:
         "records given to the processor, by attempt";
     PROCESSED_RECORDS = Counter "shardkeeper_processed_records_total" in Count:

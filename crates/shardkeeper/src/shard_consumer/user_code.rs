@@ -229,6 +229,7 @@ impl ShardConsumer {
             error,
         });
         self.again_at = Some(self.world.env.now().saturating_add(retry_in));
+        self.look_at_the_age();
         self.happened(Happened::Failed);
     }
 

@@ -1,4 +1,4 @@
-//! Reports calls of user code that do not return.
+//! Reports calls of user code that do not return, and shards that will lose records if nothing changes.
 
 use std::time::Duration;
 
@@ -49,6 +49,27 @@ impl ShardConsumer {
         if let Some(pending) = self.watchdog.look(now, bound) {
             let shard = self.shard();
             self.emit(&Event::ProcessorPending { shard, pending });
+            self.look_at_the_age();
         }
+    }
+
+    /// How old is the oldest record that is not processed? Asked whenever a batch is taken in hand, has failed, or
+    /// does not come back.
+    pub(super) fn look_at_the_age(&mut self) {
+        let Some(age) = self.age_in_hand() else {
+            return;
+        };
+        if let Some(headroom) = self.headroom.look(age, self.world.env.now()) {
+            let shard = self.shard();
+            self.emit(&Event::RetentionShort { shard, headroom });
+        }
+    }
+
+    fn age_in_hand(&self) -> Option<Duration> {
+        let now = self.world.reading.source.service_time()?;
+        let delivery = self.hand.as_ref()?.delivery();
+        let written = delivery.records().first()?.created_at()?;
+        let millis = now.millis().saturating_sub(written.millis());
+        Some(Duration::from_millis(millis))
     }
 }

@@ -261,8 +261,11 @@ impl World {
             Fault::WriteErrors | Fault::ReadErrors | Fault::Unreachable => {
                 passage.twist = Twist::Unserved(FailureKind::Unavailable);
             }
-            Fault::StreamThrottled | Fault::TableThrottled | Fault::ThirdReader => {
+            Fault::StreamThrottled | Fault::TableThrottled => {
                 passage.twist = Twist::Unserved(FailureKind::Throttled);
+            }
+            Fault::ThirdReader => {
+                passage.twist = Twist::Unserved(FailureKind::TooManyReaders);
             }
             Fault::AccessDenied | Fault::CredentialsExpired => {
                 passage.twist = Twist::Unserved(FailureKind::Denied);
