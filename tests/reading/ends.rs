@@ -274,3 +274,35 @@ async fn b9_a_child_is_not_read_beside_its_parent_however_slow_that_is() {
     assert_once(&world);
     worker.shutdown().await.unwrap();
 }
+
+/// How long after its write the first record of a child is given out, when its parent rolls over at some moment between
+/// two polls.
+async fn first_of_a_child(seed: u64, moment: Duration) -> Duration {
+    let world = World::with(seed, shards(1)).await;
+    let worker = world.start_with("a", done).await;
+    world.write(3, 1).await;
+    delivered(&world, SOON, 3).await;
+    // Some records, so the next poll comes soon.
+    world.pass(moment).await;
+    world.emulator.roll_over_all(TABLE).unwrap();
+    let written = world.emulator.now();
+    world.write(1, 2).await;
+    delivered(&world, SOON, 4).await;
+    assert_once(&world);
+    let dispatches = world.ledger.dispatches();
+    let late = dispatches.last().unwrap().at - written;
+    worker.shutdown().await.unwrap();
+    late
+}
+
+#[tokio::test(start_paused = true)]
+async fn l2_a_roll_over_makes_no_record_wait_longer_than_for_the_next_poll() {
+    for step in 0..10_u64 {
+        let late = first_of_a_child(1100 + step, Duration::from_millis(20 * step)).await;
+        // Calls take no time here: 200 ms to the next poll of the parent, and the turn of a listing.
+        assert!(
+            late <= Duration::from_millis(210),
+            "{late:?} at step {step}"
+        );
+    }
+}

@@ -4,7 +4,6 @@
 //! server, a writer that writes steadily to every shard, and a lease table of its own.
 
 mod cost;
-mod distribution;
 mod fleet;
 mod journal;
 pub(crate) mod member;

@@ -4,12 +4,16 @@
 //! starts itself for each.
 
 mod account;
+mod arrivals;
 mod backlog;
 mod child;
 mod client;
+mod distribution;
 mod handover;
 mod read;
 mod report;
+mod rig;
+mod rollover;
 mod round;
 mod serve;
 mod stopwatch;
@@ -41,6 +45,8 @@ enum Task {
     Client(client::Options),
     /// How long shards stand still when workers come, go and crash, and what an idle fleet costs
     Handover(handover::Options),
+    /// What roll-overs and splits add to the latency of records around them
+    Rollover(rollover::Options),
     /// The server side of `handover`
     #[command(hide = true)]
     HandoverSource(handover::source::Options),
@@ -55,6 +61,7 @@ fn main() -> ExitCode {
         Task::Serve(options) => serve::run(&options),
         Task::Client(options) => client::run(&options),
         Task::Handover(options) => handover::run(&options),
+        Task::Rollover(options) => rollover::run(&options),
         Task::HandoverSource(options) => handover::source::run(options),
         Task::HandoverMember(options) => handover::member::run(&options),
     };

@@ -164,8 +164,12 @@ impl ShardReader {
         }
     }
 
-    /// The end was none, or is to be seen again in a shard that is `closed`: goes on after the last record given out.
+    /// The end was none, or is to be seen again in a shard that is `closed`: goes on after the last record given out, at
+    /// once in a closed one, whose children wait.
     pub(crate) fn read_on(&mut self, closed: bool) {
+        if closed {
+            self.wait = Duration::ZERO;
+        }
         self.iterator = None;
         self.ended = false;
         self.closed = closed;

@@ -13,8 +13,8 @@ use shardkeeper_testkit::memory::{MemoryLeases, MemoryStreams};
 
 use self::meter::Meter;
 pub(super) use self::meter::Use;
-use super::source::TABLE;
 use crate::Outcome;
+use crate::rig::TABLE;
 
 pub(super) const LEASES: usize = 1000;
 pub(super) const WORKERS: usize = 10;

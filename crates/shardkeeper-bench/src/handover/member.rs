@@ -8,9 +8,9 @@ use clap::Args;
 use serde::Deserialize;
 use shardkeeper::{Batch, Event, Progress, Record, RecordProcessor, ShardContext, Worker};
 
-use super::source::TABLE;
 use crate::Outcome;
 use crate::account;
+use crate::rig::TABLE;
 use crate::stopwatch::wall_clock;
 
 #[derive(Args, Clone, Debug)]

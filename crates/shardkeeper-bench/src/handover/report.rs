@@ -8,9 +8,9 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::cost::Cost;
-use super::distribution::Distribution;
 use super::scene::Seen;
 use crate::Outcome;
+use crate::distribution::Distribution;
 use crate::report::Paint;
 
 /// A shard that moves in order may stand still for so long.

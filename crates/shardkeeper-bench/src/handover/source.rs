@@ -9,21 +9,17 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use shardkeeper_testkit::emulator::{Emulator, EmulatorSettings, Server};
 use shardkeeper_testkit::faults::{Effect, Fault};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::Outcome;
+use crate::rig::{create_table, one_key_per_shard, put};
 
-/// The table that is written and read.
-pub(super) const TABLE: &str = "orders";
 /// Every shard gets a record this often.
 pub(super) const WRITE_INTERVAL: Duration = Duration::from_millis(50);
 /// What the writer is told when it has written enough.
 pub(super) const STOP: &str = "stop";
-/// Keys fall into shards at random: so many are tried for each shard before the search is given up.
-const TRIES_PER_SHARD: usize = 1000;
 
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Options {
@@ -57,6 +53,7 @@ pub(crate) fn run(options: Options) -> Outcome<()> {
         ..EmulatorSettings::default()
     };
     let emulator = Emulator::builder().settings(settings).build();
+    create_table(&emulator)?;
     let keys = one_key_per_shard(&emulator)?;
     let way = Duration::from_millis(options.latency_millis) / 2;
     let slow = Effect::Slow {
@@ -79,55 +76,6 @@ pub(crate) fn run(options: Options) -> Outcome<()> {
         server.serve(input_is_closed(writer)).await?;
         Ok(())
     })
-}
-
-/// The ids of the shards, each with a key whose records it gets.
-fn one_key_per_shard(emulator: &Emulator) -> Outcome<Vec<(String, String)>> {
-    request(
-        emulator,
-        "CreateTable",
-        &json!({
-            "TableName": TABLE, "BillingMode": "PAY_PER_REQUEST",
-            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
-            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
-            "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_IMAGE"},
-        }),
-    )?;
-    let mut found: Vec<(String, Option<String>)> = emulator
-        .shards(TABLE)?
-        .into_iter()
-        .map(|shard| (shard.id, None))
-        .collect();
-    for number in 0..found.len() * TRIES_PER_SHARD {
-        let key = format!("order-{number}");
-        put(emulator, &key, 0)?;
-        for (shard, (_, its_key)) in emulator.shards(TABLE)?.iter().zip(&mut found) {
-            if shard.records > 0 && its_key.is_none() {
-                *its_key = Some(key.clone());
-            }
-        }
-        if found.iter().all(|(_, key)| key.is_some()) {
-            break;
-        }
-    }
-    let complete = |(id, key): (String, Option<String>)| key.map(|key| (id, key));
-    let keys: Option<Vec<_>> = found.into_iter().map(complete).collect();
-    Ok(keys.ok_or("a shard gets no records whatever the key")?)
-}
-
-fn put(emulator: &Emulator, key: &str, number: u64) -> Outcome<()> {
-    let item = json!({"id": {"S": key}, "number": {"N": number.to_string()}});
-    request(
-        emulator,
-        "PutItem",
-        &json!({"TableName": TABLE, "Item": item}),
-    )
-}
-
-fn request(emulator: &Emulator, operation: &str, body: &serde_json::Value) -> Outcome<()> {
-    let answer = emulator.request(operation, body);
-    let refused = |(status, why)| format!("{operation} was refused with status {status}: {why}");
-    Ok(answer.map(drop).map_err(refused)?)
 }
 
 /// Writes every shard's key in turn.

@@ -4,21 +4,21 @@ use std::time::Duration;
 
 /// Samples in order.
 #[derive(Clone, Debug)]
-pub(super) struct Distribution(Vec<Duration>);
+pub(crate) struct Distribution(Vec<Duration>);
 
 impl Distribution {
-    pub(super) fn of(samples: &[Duration]) -> Self {
+    pub(crate) fn of(samples: &[Duration]) -> Self {
         let mut samples = samples.to_vec();
         samples.sort();
         Self(samples)
     }
 
-    pub(super) fn samples(&self) -> &[Duration] {
+    pub(crate) fn samples(&self) -> &[Duration] {
         &self.0
     }
 
     /// The smallest sample that at least so many percent of all do not exceed.
-    pub(super) fn percentile(&self, percent: usize) -> Duration {
+    pub(crate) fn percentile(&self, percent: usize) -> Duration {
         let rank = (self.0.len() * percent).div_ceil(100);
         self.0
             .get(rank.saturating_sub(1))
@@ -26,7 +26,7 @@ impl Distribution {
             .unwrap_or_default()
     }
 
-    pub(super) fn max(&self) -> Duration {
+    pub(crate) fn max(&self) -> Duration {
         self.percentile(100)
     }
 }

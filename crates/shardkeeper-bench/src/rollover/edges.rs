@@ -1,0 +1,112 @@
+//! Writes without pause while shards roll over and split.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::PATIENCE;
+use crate::Outcome;
+use crate::arrivals::Arrivals;
+use crate::rig::{Rig, TABLE, put_at};
+use crate::stopwatch::wall_clock;
+
+/// Enough that every shard has some.
+const KEYS: u32 = 2_000;
+const WRITE_EVERY: Duration = Duration::from_micros(2_500);
+const EDGE_EVERY: Duration = Duration::from_millis(250);
+/// One edge in so many is a split, so that there are not ever more shards.
+const SPLIT_EVERY: u32 = 10;
+/// So long the worker reads before the first edge.
+const WARM_UP: Duration = Duration::from_secs(3);
+/// A prime, so that the shards' turns are all different.
+const STRIDE: usize = 7_919;
+
+/// The writer and whoever divides the shards.
+pub(super) struct Edges<'a> {
+    rig: &'a Rig,
+    edges: u32,
+    written: Written,
+    next_key: u32,
+}
+
+/// What was done.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    /// The last number of each item.
+    pub(super) last: BTreeMap<String, u64>,
+    pub(super) edges: usize,
+    /// How many records had come when the first edge did.
+    pub(super) warm: usize,
+}
+
+impl<'a> Edges<'a> {
+    pub(super) fn new(rig: &'a Rig, edges: u32) -> Self {
+        Self {
+            rig,
+            edges,
+            written: Written::default(),
+            next_key: 0,
+        }
+    }
+
+    /// Ends when everything has come, or does not come.
+    pub(super) fn run(mut self, arrivals: &Arrivals) -> Outcome<Written> {
+        self.begin(arrivals)?;
+        self.write_for(WARM_UP)?;
+        self.written.warm = arrivals.lock().late.len();
+        for edge in 1..=self.edges {
+            self.edge(edge)?;
+            self.write_for(EDGE_EVERY)?;
+            if edge % 40 == 0 {
+                let open = self.rig.open_shards()?.len();
+                eprintln!("{edge} of {} edges, {open} shards are open", self.edges);
+            }
+        }
+        let deadline = wall_clock() + PATIENCE;
+        while arrivals.lock().lost(&self.written.last) > 0 && wall_clock() < deadline {
+            pause(Duration::from_millis(50));
+        }
+        Ok(self.written)
+    }
+
+    /// Writes until the first record comes: the worker is at work.
+    fn begin(&mut self, arrivals: &Arrivals) -> Outcome<()> {
+        let deadline = wall_clock() + PATIENCE;
+        while arrivals.lock().late.is_empty() {
+            if wall_clock() > deadline {
+                return Err("the worker reads nothing".into());
+            }
+            self.write_for(EDGE_EVERY)?;
+        }
+        Ok(())
+    }
+
+    fn edge(&mut self, edge: u32) -> Outcome<()> {
+        let open = self.rig.open_shards()?;
+        let turn = usize::try_from(edge)? * STRIDE % open.len();
+        let children = if edge % SPLIT_EVERY == 0 { 2 } else { 1 };
+        self.rig.emulator.split(TABLE, &open[turn], children)?;
+        self.written.edges += 1;
+        Ok(())
+    }
+
+    fn write_for(&mut self, time: Duration) -> Outcome<()> {
+        let end = wall_clock() + time;
+        while wall_clock() < end {
+            self.next_key = (self.next_key + 1) % KEYS;
+            let key = format!("order-{}", self.next_key);
+            let last = self.written.last.entry(key.clone()).or_default();
+            *last += 1;
+            put_at(&self.rig.emulator, &key, *last, wall_clock())?;
+            pause(WRITE_EVERY);
+        }
+        Ok(())
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "somebody else's writes, in real time"
+)]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
