@@ -10,6 +10,7 @@ mod child;
 mod client;
 mod distribution;
 mod handover;
+mod latency;
 mod read;
 mod report;
 mod rig;
@@ -47,6 +48,8 @@ enum Task {
     Handover(handover::Options),
     /// What roll-overs and splits add to the latency of records around them
     Rollover(rollover::Options),
+    /// How late records are, and what polling an idle shard costs
+    Latency(latency::Options),
     /// The server side of `handover`
     #[command(hide = true)]
     HandoverSource(handover::source::Options),
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Task::Client(options) => client::run(&options),
         Task::Handover(options) => handover::run(&options),
         Task::Rollover(options) => rollover::run(&options),
+        Task::Latency(options) => latency::run(&options),
         Task::HandoverSource(options) => handover::source::run(options),
         Task::HandoverMember(options) => handover::member::run(&options),
     };
