@@ -10,6 +10,7 @@ mod child;
 mod client;
 mod distribution;
 mod handover;
+mod idle;
 mod latency;
 mod read;
 mod report;
@@ -50,6 +51,11 @@ enum Task {
     Rollover(rollover::Options),
     /// How late records are, and what polling an idle shard costs
     Latency(latency::Options),
+    /// What thousands of idle shards cost one process
+    Idle(idle::Options),
+    /// The worker of `idle`
+    #[command(hide = true)]
+    IdleMember(idle::member::Options),
     /// The server side of `handover`
     #[command(hide = true)]
     HandoverSource(handover::source::Options),
@@ -66,6 +72,8 @@ fn main() -> ExitCode {
         Task::Handover(options) => handover::run(&options),
         Task::Rollover(options) => rollover::run(&options),
         Task::Latency(options) => latency::run(&options),
+        Task::Idle(options) => idle::run(&options),
+        Task::IdleMember(options) => idle::member::run(&options),
         Task::HandoverSource(options) => handover::source::run(options),
         Task::HandoverMember(options) => handover::member::run(&options),
     };

@@ -18,6 +18,15 @@ const FULL_BYTES: usize = 900_000;
 const FIRST_SPACE: Duration = Duration::from_millis(50);
 const LONGEST_SPACE: Duration = Duration::from_secs(1);
 
+/// How many polls a second a worker spends on shards that have nothing: what a core does besides other work.
+const IDLE_POLLS_A_SECOND: u32 = 4_000;
+
+/// The longest pause between two polls of an idle shard, in a worker that reads so many: `idle_poll_max`, or longer where
+/// there are so many shards that polling them would be all that the worker does.
+pub fn idle_poll(idle_poll_max: Duration, shards: u32) -> Duration {
+    idle_poll_max.max(Duration::from_secs(1) * shards / IDLE_POLLS_A_SECOND)
+}
+
 /// The recent history of one shard's reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pace {
@@ -102,6 +111,13 @@ mod tests {
             ..Pace::default()
         };
         assert_eq!(pace.after_page(0, 0, 1000, MAX), MAX);
+    }
+
+    #[test]
+    fn thousands_of_idle_shards_are_polled_more_rarely_and_few_are_not() {
+        assert_eq!(idle_poll(MAX, 4_000), MAX);
+        assert_eq!(idle_poll(MAX, 10_000), Duration::from_millis(2_500));
+        assert_eq!(idle_poll(MAX * 8, 10_000), MAX * 8);
     }
 
     /// A backlog of full pages in a shard that answers `allowed` calls a second: how many calls it took and how many

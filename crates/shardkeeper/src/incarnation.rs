@@ -310,6 +310,7 @@ impl Parts {
                 budget: self.budget.clone(),
                 page_limit: self.settings.page_limit,
                 idle_poll_max: self.settings.idle_poll_max,
+                readers: Arc::default(),
             },
             standing: Arc::clone(standing),
             settings: Arc::clone(&self.settings),

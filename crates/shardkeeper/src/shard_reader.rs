@@ -5,13 +5,14 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use shardkeeper_core::checkpoint::{Checkpoint, Timestamp};
 use shardkeeper_core::crowd::Crowd;
 use shardkeeper_core::event::{Event, LossCause};
 use shardkeeper_core::ids::{SequenceNumber, ShardId, StreamArn};
-use shardkeeper_core::pacing::Pace;
+use shardkeeper_core::pacing::{Pace, idle_poll};
 use shardkeeper_core::page::Undecodable;
 use shardkeeper_core::ports::{
     FailureKind, Fetched, PortError, Position, ShardIterator, StreamSource,
@@ -62,6 +63,14 @@ pub(crate) struct ReaderWorld {
     pub(crate) budget: FetchBudget,
     pub(crate) page_limit: u16,
     pub(crate) idle_poll_max: Duration,
+    /// How many readers the worker has.
+    pub(crate) readers: Arc<AtomicU32>,
+}
+
+impl ReaderWorld {
+    fn idle_poll(&self) -> Duration {
+        idle_poll(self.idle_poll_max, self.readers.load(Relaxed))
+    }
 }
 
 /// Reads one shard.
@@ -89,6 +98,12 @@ pub(crate) struct ShardReader {
     closed: bool,
 }
 
+impl Drop for ShardReader {
+    fn drop(&mut self) {
+        self.world.readers.fetch_sub(1, Relaxed);
+    }
+}
+
 impl ShardReader {
     /// A reader that goes on at this checkpoint.
     pub(crate) fn new(
@@ -97,6 +112,7 @@ impl ShardReader {
         shard: ShardId,
         from: Checkpoint,
     ) -> Self {
+        world.readers.fetch_add(1, Relaxed);
         Self {
             retry: Retry::new(&world.env),
             world,
@@ -211,7 +227,7 @@ impl ShardReader {
         let (count, bytes, limit) = (page.records.len(), page.bytes, self.world.page_limit);
         self.wait = self
             .pace
-            .after_page(count, bytes, limit, self.world.idle_poll_max);
+            .after_page(count, bytes, limit, self.world.idle_poll());
         self.world.observers.emit(&Event::PageFetched {
             shard: self.shard.clone(),
             records: count,
