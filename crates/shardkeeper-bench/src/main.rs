@@ -12,6 +12,7 @@ mod distribution;
 mod handover;
 mod idle;
 mod latency;
+mod memory;
 mod read;
 mod report;
 mod rig;
@@ -56,6 +57,11 @@ enum Task {
     /// The worker of `idle`
     #[command(hide = true)]
     IdleMember(idle::member::Options),
+    /// What a backlog in thousands of shards takes of one process's memory
+    Memory(memory::Options),
+    /// The worker of `memory`
+    #[command(hide = true)]
+    MemoryMember(memory::member::Options),
     /// The server side of `handover`
     #[command(hide = true)]
     HandoverSource(handover::source::Options),
@@ -74,6 +80,8 @@ fn main() -> ExitCode {
         Task::Latency(options) => latency::run(&options),
         Task::Idle(options) => idle::run(&options),
         Task::IdleMember(options) => idle::member::run(&options),
+        Task::Memory(options) => memory::run(&options),
+        Task::MemoryMember(options) => memory::member::run(&options),
         Task::HandoverSource(options) => handover::source::run(options),
         Task::HandoverMember(options) => handover::member::run(&options),
     };

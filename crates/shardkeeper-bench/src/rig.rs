@@ -16,6 +16,9 @@ pub(crate) const TABLE: &str = "orders";
 /// Keys fall into shards at random: so many are tried for each shard before the search is given up.
 const TRIES_PER_SHARD: usize = 1000;
 
+/// The pages of memory that the kernel counts in.
+const PAGE_BYTES: u64 = 4096;
+
 /// The account. It is served until this is dropped.
 pub(crate) struct Rig {
     pub(crate) emulator: Emulator,
@@ -146,4 +149,21 @@ fn request(emulator: &Emulator, operation: &str, body: &Value) -> Outcome<()> {
     let answer = emulator.request(operation, body);
     let refused = |(status, why)| format!("{operation} was refused with status {status}: {why}");
     Ok(answer.map(drop).map_err(refused)?)
+}
+
+/// Writes an item as large as `text`.
+pub(crate) fn put_large(emulator: &Emulator, key: &str, text: &str) -> Outcome<()> {
+    let item = json!({"id": {"S": key}, "text": {"S": text}});
+    request(
+        emulator,
+        "PutItem",
+        &json!({"TableName": TABLE, "Item": item}),
+    )
+}
+
+/// The memory of this process that is in use, as the kernel counts it.
+pub(crate) fn resident() -> Outcome<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm")?;
+    let pages: u64 = statm.split(' ').nth(1).ok_or("statm is short")?.parse()?;
+    Ok(pages * PAGE_BYTES)
 }

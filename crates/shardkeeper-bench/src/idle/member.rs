@@ -11,16 +11,13 @@ use shardkeeper::{Event, Worker, WorkerHandle, each_batch};
 
 use crate::Outcome;
 use crate::account;
-use crate::rig::TABLE;
+use crate::rig::{TABLE, resident};
 use crate::stopwatch::Moment;
 
 /// A worker that takes longer than this for its leases is stuck.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// After the last lease, until every shard has backed off to its longest pause.
 const SETTLING: Duration = Duration::from_secs(10);
-/// The pages of memory that the kernel counts in.
-const PAGE_BYTES: u64 = 4096;
-
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
     #[arg(long)]
@@ -111,13 +108,6 @@ async fn all_owned(worker: &WorkerHandle, shards: usize, begun: Moment) -> Outco
         }
         pause(Duration::from_millis(250)).await;
     }
-}
-
-/// The memory that is in use, as the kernel counts it.
-fn resident() -> Outcome<u64> {
-    let statm = std::fs::read_to_string("/proc/self/statm")?;
-    let pages: u64 = statm.split(' ').nth(1).ok_or("statm is short")?.parse()?;
-    Ok(pages * PAGE_BYTES)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a measure in real time")]
