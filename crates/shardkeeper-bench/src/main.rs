@@ -8,6 +8,7 @@ mod arrivals;
 mod backlog;
 mod child;
 mod client;
+mod discovery;
 mod distribution;
 mod handover;
 mod idle;
@@ -62,6 +63,8 @@ enum Task {
     /// The worker of `memory`
     #[command(hide = true)]
     MemoryMember(memory::member::Options),
+    /// How a worker finds its way in a very large stream
+    Discovery(discovery::Options),
     /// The server side of `handover`
     #[command(hide = true)]
     HandoverSource(handover::source::Options),
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
         Task::IdleMember(options) => idle::member::run(&options),
         Task::Memory(options) => memory::run(&options),
         Task::MemoryMember(options) => memory::member::run(&options),
+        Task::Discovery(options) => discovery::run(&options),
         Task::HandoverSource(options) => handover::source::run(options),
         Task::HandoverMember(options) => handover::member::run(&options),
     };
