@@ -71,10 +71,7 @@ impl Rig {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the server ends with its runtime"
-)]
+/// The server ends with its runtime.
 fn spawn(runtime: &Runtime, server: Server) {
     runtime.spawn(async move {
         if let Err(error) = server.serve(std::future::pending()).await {

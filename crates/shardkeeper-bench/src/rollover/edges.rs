@@ -83,7 +83,11 @@ impl<'a> Edges<'a> {
     fn edge(&mut self, edge: u32) -> Outcome<()> {
         let open = self.rig.open_shards()?;
         let turn = usize::try_from(edge)? * STRIDE % open.len();
-        let children = if edge % SPLIT_EVERY == 0 { 2 } else { 1 };
+        let children = if edge.is_multiple_of(SPLIT_EVERY) {
+            2
+        } else {
+            1
+        };
         self.rig.emulator.split(TABLE, &open[turn], children)?;
         self.written.edges += 1;
         Ok(())
