@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::ids::SequenceNumber;
+use crate::planted;
 use crate::record::Batch;
 
 /// The records of one batch that are acknowledged one by one, in any order.
@@ -41,6 +42,9 @@ impl Acks {
             .open
             .get_mut(index)
             .is_some_and(|(_, done)| !std::mem::replace(done, true));
+        if planted!(CheckpointRunsAhead) {
+            self.frontier = self.frontier.max(Some(sequence_number));
+        }
         while let Some((position, true)) = self.open.front() {
             self.frontier = Some(*position);
             self.open.pop_front();
@@ -50,6 +54,11 @@ impl Acks {
 
     /// Nobody will acknowledge what is still out.
     pub fn abandon(&mut self) {
+        if planted!(AbandonedIsDone) {
+            let last = self.open.back().map(|(position, _)| *position);
+            self.frontier = last.or(self.frontier);
+            self.open.clear();
+        }
         self.abandoned |= !self.open.is_empty();
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::ids::WorkerId;
 use crate::lease::{Lease, Sighting};
+use crate::planted;
 use crate::row::RowKey;
 
 /// What one worker sets out to do.
@@ -137,6 +138,11 @@ fn request(
         return None;
     }
     let (richest, most) = loads.iter().max_by_key(|(_, load)| **load)?;
+    let richest = if planted!(ClaimsFromItself) {
+        view.me
+    } else {
+        richest
+    };
     if *most < mine + 2 {
         return None;
     }

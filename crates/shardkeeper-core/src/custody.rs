@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::ids::WorkerId;
 use crate::lease::Lease;
 use crate::membership::Fate;
+use crate::planted;
 
 /// When a worker last took a lease up or let it go, and when the sweep was sent: on its own clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub fn asker<'a>(
     me: &WorkerId,
     fate: impl Fn(&WorkerId) -> Fate,
 ) -> Option<&'a WorkerId> {
-    let next = row.next_owner.as_ref();
+    let next = row.next_owner.as_ref().filter(|_| !planted!(DeafOwner));
     next.filter(|next| fate(next) == Fate::Alive && *next != me)
 }
 
@@ -44,7 +45,10 @@ pub fn is_lost(row: Option<&Lease>, me: &WorkerId, moments: Moments) -> bool {
 /// True when the row names `me`, which does not read the shard: the lease was handed over, or a take
 /// landed whose answer was lost (hole 7).
 pub fn is_to_adopt(row: &Lease, me: &WorkerId, moments: Moments) -> bool {
-    row.owner.as_ref() == Some(me) && row.is_active() && !moments.sweep_is_older()
+    !planted!(NoAdoption)
+        && row.owner.as_ref() == Some(me)
+        && row.is_active()
+        && !moments.sweep_is_older()
 }
 
 #[cfg(test)]

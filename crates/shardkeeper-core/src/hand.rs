@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::ids::SequenceNumber;
+use crate::planted;
 use crate::record::Batch;
 
 /// A batch that is being worked off.
@@ -69,6 +70,7 @@ impl Hand {
     ) -> Option<Acknowledged> {
         let delivered = self.delivery();
         let last = delivered.last()?;
+        let through = through.filter(|_| !planted!(PartIsWhole));
         let through = through.map_or(last, |position| position.min(last));
         let rest = self.rest.after(through);
         let records = self.rest.len() - rest.len();
@@ -93,11 +95,15 @@ impl Hand {
     /// acknowledged from now on; `None` means that a smaller part is to be delivered.
     pub fn skip(&mut self, now: Duration) -> Option<Acknowledged> {
         self.suspect = self.window;
-        if self.window > 1 {
+        if self.window > 1 && !planted!(SkipsTheBatch) {
             self.window = self.suspect / 2;
             return None;
         }
-        let through = self.rest.first()?;
+        let through = if planted!(SkipsTheBatch) {
+            self.delivery().last()?
+        } else {
+            self.rest.first()?
+        };
         self.suspect = 0;
         let rest = self.rest.after(through);
         self.advance(rest, now);

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::checkpoint::{Checkpoint, Timestamp};
 use crate::ids::{SequenceNumber, ShardId, StreamArn, WorkerId};
+use crate::planted;
 use crate::row::{Condition, Effect, Row, RowKey, Value, Write};
 
 /// Column names. The first block is KCL's, with KCL's meanings.
@@ -141,7 +142,7 @@ impl Lease {
 
     /// True when somebody should be reading it: neither finished nor stopped.
     pub fn is_active(&self) -> bool {
-        !self.is_finished() && self.stopped.is_none()
+        (!self.is_finished() || planted!(FinishedReopened)) && self.stopped.is_none()
     }
 
     /// The proof of ownership, when the row names `me`. The caller must know that no other task of
@@ -298,9 +299,14 @@ impl NewLease {
         }));
         effects.extend(owner.map(|owner| Effect::Set(column::OWNER.into(), owner.as_str().into())));
         effects.extend(self.stopped.iter().flat_map(Stop::effects));
+        let condition = if planted!(CreateOverwrites) {
+            Condition::Missing(column::STOPPED_BY.into())
+        } else {
+            Condition::RowAbsent
+        };
         Write::update(
             lease_key(&self.stream, &self.shard),
-            vec![Condition::RowAbsent],
+            vec![condition],
             effects,
         )
     }
@@ -435,6 +441,15 @@ impl Held {
 
     /// Owner, epoch and version are as held.
     fn as_held(&self) -> Vec<Condition> {
+        if planted!(UnfencedWrites) {
+            return vec![Condition::RowExists];
+        }
+        if planted!(WritesByNameAlone) {
+            return vec![Condition::Equals(
+                column::OWNER.into(),
+                self.owner.as_str().into(),
+            )];
+        }
         vec![
             Condition::Equals(column::OWNER.into(), self.owner.as_str().into()),
             Condition::Equals(column::EPOCH.into(), self.epoch.into()),
@@ -515,9 +530,10 @@ fn no_request() -> [Effect; 2] {
 }
 
 fn new_owner(owner: &WorkerId, epoch: u64) -> Vec<Effect> {
+    let next = u64::from(!planted!(TakeWithoutEpoch));
     let mut effects = vec![
         Effect::Set(column::OWNER.into(), owner.as_str().into()),
-        Effect::Set(column::EPOCH.into(), epoch.saturating_add(1).into()),
+        Effect::Set(column::EPOCH.into(), epoch.saturating_add(next).into()),
         Effect::Add(column::SWITCHES.into(), 1),
     ];
     effects.extend(no_request());

@@ -25,6 +25,8 @@ pub mod lineage;
 pub mod membership;
 pub mod pacing;
 pub mod page;
+#[doc(hidden)]
+pub mod planted;
 pub mod ports;
 pub mod record;
 pub mod row;

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::checkpoint::Checkpoint;
 use crate::ids::{SequenceNumber, ShardId};
 use crate::lease::Lease;
+use crate::planted;
 
 /// A shard as a listing shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,16 +45,21 @@ pub struct Uncovered {
 pub fn uncovered(listed: &BTreeMap<ShardId, Shard>, leases: &Leases) -> Vec<Uncovered> {
     let first_of_ring = firsts_of_rings(listed, leases);
     let needs_own = |shard: &Shard| {
-        if leases.contains_key(&shard.id) {
+        if leases.contains_key(&shard.id)
+            || (planted!(ClosedNeedsNoLease) && shard.ending.is_some())
+        {
             return None;
         }
         let Some(parent) = &shard.parent else {
             return Some(false);
         };
         match leases.get(parent) {
+            Some(_) if planted!(BesideItsParent) => Some(false),
+            Some(_) if planted!(LateChildLost) || planted!(ChildrenForgotten) => None,
             Some(lease) => lease.is_finished().then_some(false),
             None if listed.contains_key(parent) && !first_of_ring.contains(&shard.id) => None,
-            None => Some(true),
+            None if planted!(WaitsForTrimmedParent) => None,
+            None => Some(!planted!(AbsentIsGone)),
         }
     };
     let found = listed.values().filter_map(|shard| {
@@ -100,7 +106,7 @@ fn firsts_of_rings<'a>(
 pub fn may_start(lease: &Lease, leases: &Leases) -> bool {
     let finished = |parent: &ShardId| leases.get(parent).is_none_or(Lease::is_finished);
     let others = |parent: &&ShardId| **parent != lease.shard;
-    lease.parents.iter().filter(others).all(finished)
+    planted!(BesideItsParent) || lease.parents.iter().filter(others).all(finished)
 }
 
 /// True when this lease, or an unfinished ancestor that it waits for, stands still until a person decides. Nobody knows
@@ -141,7 +147,7 @@ pub fn forgettable<'a>(listed: &BTreeMap<ShardId, Shard>, leases: &'a Leases) ->
     let may_go = |lease: &&Lease| {
         lease.is_finished()
             && lease.stopped.is_none()
-            && !listed.contains_key(&lease.shard)
+            && (planted!(ForgetsAtTheEnd) || !listed.contains_key(&lease.shard))
             && !listed.values().any(|shard| {
                 shard.parent.as_ref() == Some(&lease.shard) && !leases.contains_key(&shard.id)
             })

@@ -11,6 +11,7 @@ use crate::checkpoint::Timestamp;
 use crate::ids::{StreamArn, WorkerId};
 use crate::lease::Stop;
 use crate::lease::column::{ENTITY, STOPPED_AT, STOPPED_BY, STOPPED_WHY};
+use crate::planted;
 use crate::row::{Condition, Effect, Row, RowKey, Write};
 
 /// `entityType` of a worker row.
@@ -449,7 +450,12 @@ impl Watch {
             seen.lease_duration = lease_duration;
         }
         seen.leases = row.map_or(0, |row| row.leases);
-        let silent = read.sent >= seen.first_seen + seen.lease_duration;
+        let read_at = if planted!(CachedVerdict) {
+            read.received
+        } else {
+            read.sent
+        };
+        let silent = read_at >= seen.first_seen + seen.lease_duration;
         seen.fate = match row.map(|row| row.state) {
             Some(WorkerState::Left) => Fate::Left,
             _ if silent => Fate::Dead,
@@ -501,7 +507,7 @@ impl Watch {
 /// an observer's verdict, and the leases may be another's by now (S5, S11).
 /// `T` is a moment of the worker's own clock.
 pub fn prolonged<T: Ord>(until: T, heard: T, next: T) -> T {
-    if heard < until {
+    if heard < until || planted!(DemotedResumes) {
         until.max(next)
     } else {
         until

@@ -3,14 +3,17 @@
 use std::ops::Range;
 
 use clap::Parser;
-use shardkeeper_testkit::sim::{Cut, Fault};
+use shardkeeper_testkit::sim::{Cut, Fault, Plant};
+
+const SEEDS: u64 = 2000;
+const SEEDS_PLANTED: u64 = 10_000;
 
 #[derive(Parser)]
 #[command(name = "shardkeeper-sim", about, version)]
 pub(crate) struct Line {
-    /// How many seeds to run
-    #[arg(long, default_value_t = 2000)]
-    seeds: u64,
+    /// How many seeds to run: 2000 by default, with --planted 10000 at most for each mistake
+    #[arg(long)]
+    seeds: Option<u64>,
     /// The first of them
     #[arg(long, default_value_t = 1)]
     pub(crate) from: u64,
@@ -20,6 +23,9 @@ pub(crate) struct Line {
     /// Tell the story of the seed, line by line
     #[arg(long, requires = "seed")]
     pub(crate) trace: bool,
+    /// Plant one mistake after another, or those of these names, and see after how many seeds each is caught
+    #[arg(long, num_args = 0.., value_delimiter = ',')]
+    planted: Option<Vec<String>>,
     /// Leave these kinds of fault out
     #[arg(long, requires = "seed", value_delimiter = ',')]
     without: Vec<String>,
@@ -43,12 +49,40 @@ pub(crate) struct Line {
     pub(crate) json: bool,
     /// How many worlds run at once; as many as there are cores by default
     #[arg(long)]
-    pub(crate) threads: Option<usize>,
+    threads: Option<usize>,
 }
 
 impl Line {
     pub(crate) fn range(&self) -> Range<u64> {
-        self.from..self.from.saturating_add(self.seeds)
+        self.from..self.from.saturating_add(self.seeds.unwrap_or(SEEDS))
+    }
+
+    /// The mistakes to plant, one at a time; `None` when none was asked for. Says which one nobody knows.
+    pub(crate) fn planted(&self) -> Result<Option<Vec<Plant>>, String> {
+        let named =
+            |name: &String| Plant::named(name).ok_or_else(|| format!("there is no plant {name:?}"));
+        self.planted
+            .as_ref()
+            .map(|names| match names.as_slice() {
+                [] => Ok(Plant::ALL.to_vec()),
+                names => names.iter().map(named).collect(),
+            })
+            .transpose()
+    }
+
+    /// The seeds that each mistake has to be caught in.
+    pub(crate) fn range_for_plants(&self) -> Range<u64> {
+        self.from
+            ..self
+                .from
+                .saturating_add(self.seeds.unwrap_or(SEEDS_PLANTED))
+    }
+
+    /// How many worlds run at once.
+    #[expect(clippy::disallowed_methods, reason = "it uses every core")]
+    pub(crate) fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.threads.unwrap_or_else(cores)
     }
 
     /// What a smaller run leaves out; says which fault nobody knows.

@@ -2,6 +2,7 @@
 
 mod floors;
 mod line;
+mod planted;
 mod sweep;
 mod tell;
 mod twice;
@@ -9,27 +10,29 @@ mod twice;
 use std::process::ExitCode;
 
 use clap::Parser;
-use shardkeeper_testkit::sim::{Wishes, run};
+use shardkeeper_testkit::sim::{Plant, Wishes, run};
 
 use crate::line::Line;
 use crate::sweep::Total;
 
 fn main() -> ExitCode {
     let line = Line::parse();
-    match line.seed {
-        Some(seed) => one(seed, &line),
-        None if line.hashes => twice::print_hashes(line.range()),
-        None => many(&line),
+    let planted = match line.planted() {
+        Ok(planted) => planted,
+        Err(unknown) => return refuse(&unknown),
+    };
+    match (line.seed, planted) {
+        (Some(seed), planted) => one(seed, planted.as_deref(), &line),
+        (None, Some(plants)) => planted::all(&plants, &line),
+        (None, None) if line.hashes => twice::print_hashes(line.range()),
+        (None, None) => many(&line),
     }
 }
 
-fn one(seed: u64, line: &Line) -> ExitCode {
+fn one(seed: u64, planted: Option<&[Plant]>, line: &Line) -> ExitCode {
     let cut = match line.cut() {
         Ok(cut) => cut,
-        Err(unknown) => {
-            eprintln!("error: {unknown}");
-            return ExitCode::FAILURE;
-        }
+        Err(unknown) => return refuse(&unknown),
     };
     let outcome = run(
         seed,
@@ -37,6 +40,8 @@ fn one(seed: u64, line: &Line) -> ExitCode {
             trace: line.trace,
             hash: true,
             cut,
+            planted: planted.and_then(|plants| plants.first().copied()),
+            ..Wishes::default()
         },
     );
     println!("seed {seed}: hash {:016x}", outcome.hash);
@@ -48,7 +53,7 @@ fn one(seed: u64, line: &Line) -> ExitCode {
 }
 
 fn many(line: &Line) -> ExitCode {
-    let total = sweep::run_all(line.range(), line.threads);
+    let total = sweep::run_all(line.range(), line.threads());
     tell::violations(&total);
     tell::smallest(&total);
     tell::table(&total);
@@ -61,6 +66,11 @@ fn many(line: &Line) -> ExitCode {
         .map_or(0, |seeds| twice::differ(line.from, seeds));
     tell::summary(&total, line.json);
     verdict(total.failed.is_empty() && floors.is_empty() && differ == 0)
+}
+
+fn refuse(why: &str) -> ExitCode {
+    eprintln!("error: {why}");
+    ExitCode::FAILURE
 }
 
 fn verdict(good: bool) -> ExitCode {

@@ -42,11 +42,10 @@ impl Total {
     clippy::disallowed_methods,
     reason = "it measures real time and uses every core"
 )]
-pub(crate) fn run_all(seeds: Range<u64>, threads: Option<usize>) -> Total {
+pub(crate) fn run_all(seeds: Range<u64>, threads: usize) -> Total {
     let began = Instant::now();
     let next = AtomicU64::new(seeds.start);
     let total = Mutex::new(Total::default());
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let wishes = Wishes::default();
     let work = || loop {
         let seed = next.fetch_add(1, Ordering::Relaxed);
@@ -62,7 +61,7 @@ pub(crate) fn run_all(seeds: Range<u64>, threads: Option<usize>) -> Total {
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..threads.unwrap_or(cores) {
+        for _ in 0..threads {
             scope.spawn(work);
         }
     });

@@ -9,6 +9,7 @@ use std::time::Duration;
 use shardkeeper_core::event::Event;
 use shardkeeper_core::ids::WorkerId;
 use shardkeeper_core::membership::{BeatFound, WorkerRow, WorkerState, beat_found, worker_key};
+use shardkeeper_core::planted;
 use shardkeeper_core::ports::{Answer, FailureKind, LeaseStore};
 
 use crate::env::Env;
@@ -110,7 +111,12 @@ impl Beater {
             .settings
             .lease_duration
             .saturating_sub(self.settings.margin);
-        self.standing.extend(sent + entitled);
+        let from = if planted!(StampAfterAnswer) {
+            self.env.now()
+        } else {
+            sent
+        };
+        self.standing.extend(from + entitled);
         if let Some(row) = row {
             self.standing.deliver(row.inbox);
         }
@@ -141,6 +147,11 @@ impl Beater {
             }
             Some(Ok(Answer::Refused(_))) => self.look(unresolved).await,
             Some(Ok(Answer::Conflict)) => Beat::Unanswered,
+            Some(Err(error))
+                if planted!(ThrottledBeatIsForeign) && error.kind == FailureKind::Throttled =>
+            {
+                Beat::Foreign("a beat was throttled")
+            }
             Some(Err(error)) => {
                 let (action, kind, message) = (error.action, error.kind, error.message);
                 self.observers.emit(&Event::CallFailed {

@@ -26,6 +26,7 @@ use shardkeeper_core::event::{Acquired, Event};
 use shardkeeper_core::ids::{ShardId, WorkerId};
 use shardkeeper_core::lease::{Departure, Held, Lease, Sighting};
 use shardkeeper_core::membership::{GroupRow, Watch};
+use shardkeeper_core::planted;
 use shardkeeper_core::ports::{LeaseStore, PortError};
 use shardkeeper_core::row::RowKey;
 use tokio::sync::{Notify, mpsc, watch};
@@ -220,7 +221,7 @@ impl LeaseKeeper {
     fn next_reading(&mut self) -> Option<Reading> {
         let now = self.world.env.now();
         let (look, sweep) = (now >= self.look_at, now >= self.sweep_at);
-        if look && !(sweep && self.looked_last) {
+        if look && (planted!(LooksBeforeSweeps) || !(sweep && self.looked_last)) {
             self.looked_last = true;
             self.look_at = now + self.world.settings.watch_interval();
             return Some(self.look());

@@ -11,6 +11,7 @@ use shardkeeper_core::event::Event;
 use shardkeeper_core::ids::ShardId;
 use shardkeeper_core::lease::{Departure, Held, Lease, NewLease, Resolved};
 use shardkeeper_core::membership::WorkerRow;
+use shardkeeper_core::planted;
 use shardkeeper_core::ports::{Answer, LeaseStore, PortError};
 use shardkeeper_core::row::{Row, RowKey, Write};
 
@@ -126,7 +127,12 @@ impl LeaseWriter {
             };
             let (existing, absent) = partition_by_row(children, &rows);
             let write_id = self.attempt(&mut attempts);
-            let writes = held.end(&absent, &existing, &names, &write_id);
+            let mut writes = held.end(&absent, &existing, &names, &write_id);
+            if planted!(EndInMemoryOnly) && writes.len() > 1 {
+                writes.remove(0);
+                drop(self.store.write(&writes).await);
+                break;
+            }
             match self.round(&held, &writes, &attempts).await {
                 Round::Applied(_) => break,
                 Round::NotApplied(row) => held.refresh(&row),
@@ -157,19 +163,33 @@ impl LeaseWriter {
     async fn round(&self, held: &Held, writes: &[Write], attempts: &[String]) -> Round {
         let alone = writes.len() == 1;
         let mut refused = false;
+        if planted!(WritesTwice) {
+            drop(self.store.write(writes).await);
+        }
         match self.store.write(writes).await {
             Ok(Answer::Applied(rows)) => {
                 let row = rows.into_iter().next().flatten();
                 return match row.map(|row| Lease::parse(&row)) {
                     Some(Ok(lease)) => Round::Applied(Some(lease)),
+                    _ if planted!(EmptyAnswerIsDone) => Round::Applied(None),
                     _ if alone => self.look(held, attempts, false).await,
                     _ => self.check(held, attempts).await,
                 };
             }
+            Ok(Answer::Refused(_)) if planted!(RefusedIsLost) || planted!(WritesTwice) => {
+                return Round::Lost;
+            }
+            Ok(Answer::Refused(_)) if planted!(RefusedIsDone) => return Round::Applied(None),
             Ok(Answer::Refused(_)) => refused = true,
             Ok(Answer::Conflict) => return Round::Again,
             Err(error) => {
                 self.told(&error);
+                if planted!(UnansweredIsDone) && error.is_ambiguous() {
+                    return Round::Applied(None);
+                }
+                if planted!(UnansweredIsLost) && error.is_ambiguous() {
+                    return Round::Lost;
+                }
                 if !error.is_ambiguous() {
                     return Round::Again;
                 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use shardkeeper_core::event::Event;
 use shardkeeper_core::ids::{ShardId, StreamArn};
 use shardkeeper_core::lineage::Shard;
+use shardkeeper_core::planted;
 use shardkeeper_core::ports::{FailureKind, PortError, ShardPage, StreamSource, StreamStatus};
 
 use crate::env::Env;
@@ -68,7 +69,7 @@ impl Turns {
             *next = now.max(*next) + BETWEEN_CALLS;
             mine
         };
-        if mine > now {
+        if mine > now && !planted!(ListsWithoutPause) {
             env.sleep(mine - now).await;
         }
     }
@@ -96,11 +97,22 @@ impl Listing {
         let mut unlisted = 0;
         loop {
             match self.verdict(stream, shard).await {
-                Ok(Verdict::Ended(children)) => return End::Confirmed(children),
-                Ok(Verdict::ClosedWithoutChildren) if late.attempts() >= LATE_CHILDREN_ATTEMPTS => {
+                Ok(Verdict::Ended(_)) if planted!(ChildrenForgotten) => {
                     return End::Confirmed(Vec::new());
                 }
-                Ok(Verdict::ClosedWithoutChildren) => late.pause().await,
+                Ok(Verdict::Ended(children)) => return End::Confirmed(children),
+                Ok(Verdict::ClosedWithoutChildren)
+                    if planted!(LateChildLost) || late.attempts() >= LATE_CHILDREN_ATTEMPTS =>
+                {
+                    return End::Confirmed(Vec::new());
+                }
+                Ok(Verdict::ClosedWithoutChildren) => {
+                    assert!(
+                        !planted!(ClosedLeafPanics),
+                        "a closed shard has no children"
+                    );
+                    late.pause().await;
+                }
                 Ok(Verdict::Unlisted) if unlisted >= UNLISTED_ATTEMPTS => {
                     return End::Confirmed(Vec::new());
                 }
@@ -123,7 +135,7 @@ impl Listing {
     async fn verdict(&self, stream: &StreamArn, shard: &ShardId) -> Result<Verdict, PortError> {
         self.turns.take(&self.env).await;
         match self.source.children_of(stream, shard).await {
-            Ok(ShardPage { shards, .. }) if !shards.is_empty() => {
+            Ok(ShardPage { shards, .. }) if !shards.is_empty() && !planted!(OpenParentPanics) => {
                 return Ok(Verdict::Ended(shards));
             }
             Ok(ShardPage {
@@ -144,6 +156,13 @@ impl Listing {
             .filter(|other| other.parent.as_ref() == Some(shard))
             .cloned()
             .collect();
+        if planted!(OpenParentPanics) && !children.is_empty() {
+            let parent = shards.get(shard);
+            assert!(
+                parent.is_none_or(|parent| parent.ending.is_some()),
+                "the parent is open"
+            );
+        }
         if !children.is_empty() || status == StreamStatus::Disabled {
             return Ok(Verdict::Ended(children));
         }
@@ -168,7 +187,9 @@ impl Listing {
             self.turns.take(&self.env).await;
             let page = match self.source.list_shards(stream, after.as_ref()).await {
                 Ok(page) => page,
-                Err(error) if error.kind == FailureKind::Throttled => {
+                Err(error)
+                    if error.kind == FailureKind::Throttled && !planted!(ThrottledListingEnds) =>
+                {
                     self.told(&error);
                     retry.pause().await;
                     continue;
@@ -186,10 +207,14 @@ impl Listing {
             shards.extend(found.into_iter().map(|shard| (shard.id.clone(), shard)));
             let progress = shards.len() > before || none_found;
             match next {
-                Some(next) if progress && after.as_ref() != Some(&next) => after = Some(next),
+                Some(next)
+                    if !planted!(FirstPageOnly) && progress && after.as_ref() != Some(&next) =>
+                {
+                    after = Some(next)
+                }
                 next => {
                     return Ok(Listed {
-                        complete: next.is_none(),
+                        complete: next.is_none() || planted!(FirstPageOnly),
                         status,
                         shards,
                     });

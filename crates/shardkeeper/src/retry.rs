@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
+use shardkeeper_core::planted;
 
 use crate::env::Env;
 
@@ -58,6 +59,12 @@ impl Retry {
     pub(crate) fn next_pause(&mut self) -> Duration {
         self.attempts = self.attempts.saturating_add(1);
         let interval = self.intervals.next_backoff().unwrap_or(LONGEST);
+        if planted!(NoBackoff) {
+            return Duration::ZERO;
+        }
+        if planted!(NoJitter) {
+            return interval;
+        }
         interval / 2 + self.env.up_to(interval / 2)
     }
 

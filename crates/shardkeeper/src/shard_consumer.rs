@@ -22,6 +22,7 @@ use shardkeeper_core::headroom::Headroom;
 use shardkeeper_core::ids::ShardId;
 use shardkeeper_core::lease::{Departure, Held, Lease};
 use shardkeeper_core::lineage::Shard;
+use shardkeeper_core::planted;
 use shardkeeper_core::record::Batch;
 use tokio::sync::watch;
 
@@ -327,7 +328,7 @@ impl ShardConsumer {
     }
 
     fn confirm_end(&mut self) {
-        if self.closed {
+        if self.closed || planted!(EmptyBodyIsEnd) {
             self.happened(Happened::EndConfirmed);
             return;
         }
@@ -352,6 +353,9 @@ impl ShardConsumer {
             End::Confirmed(children) => {
                 self.children = children;
                 self.closed = true;
+                if planted!(FirstEndIsBelieved) {
+                    return self.happened(Happened::EndConfirmed);
+                }
             }
             End::Denied => self.patience = Some(patience),
         }
@@ -368,7 +372,7 @@ impl ShardConsumer {
         self.passed.retain(|passed| passed.from >= acknowledged);
         // Where the gap ends depends on where the page ends.
         let same = |passed: &Gap| (passed.from, passed.why) == (gap.from, gap.why);
-        if self.passed.iter().any(same) {
+        if self.passed.iter().any(same) && !planted!(GapToldTwice) {
             self.go_on(gap);
             return;
         }

@@ -18,6 +18,7 @@ use shardkeeper_core::ids::{ShardId, StreamArn, WorkerId};
 use shardkeeper_core::lease::Lease;
 use shardkeeper_core::lineage::{self, Leases, Shard};
 use shardkeeper_core::membership::{GroupRow, group_key};
+use shardkeeper_core::planted;
 use shardkeeper_core::ports::{Answer, FailureKind, LeaseStore, PortError, StreamStatus};
 use shardkeeper_core::row::{RowKey, Write};
 use tokio::sync::{Notify, watch};
@@ -126,8 +127,17 @@ impl ShardDiscovery {
                 && let Err(error) = self.round(term, &mut book).await
             {
                 self.listing.told(&error);
+                if planted!(ThrottledListingEnds) && error.kind == FailureKind::Throttled {
+                    return std::future::pending().await;
+                }
                 // A stream that is gone is not listed again; what became of its leases is only in the table.
                 book.distrust();
+            }
+            if planted!(EverybodyLists)
+                && term.is_none()
+                && let Ok(stream) = self.stream(&book).await
+            {
+                drop(self.listing.complete(&stream).await);
             }
             let env = self.listing.env.clone();
             // Spread, so that many applications do not list in step.
@@ -278,6 +288,11 @@ impl ShardDiscovery {
 
     /// The stream to list: an older one of the table is drained before the next is begun.
     async fn stream(&self, book: &Book) -> Result<StreamArn, PortError> {
+        if planted!(OldStreamForEver)
+            && let Some(stream) = &book.stream
+        {
+            return Ok(stream.clone());
+        }
         match (&self.choice, book.undrained()) {
             (StreamChoice::Pinned(stream), _) => Ok(stream.clone()),
             (StreamChoice::Of { .. }, Some(older)) => Ok(older.clone()),
@@ -296,13 +311,17 @@ impl ShardDiscovery {
         let over: Vec<Lease> = over.into_iter().cloned().collect();
         let mut forgotten = 0;
         for lease in &over {
-            if !self.is_gone(stream, &lease.shard).await? {
+            let believed = planted!(ForgetsAtTheEnd) || planted!(ForgetsUnlisted);
+            if !believed && !self.is_gone(stream, &lease.shard).await? {
                 continue;
             }
             // Rises from lease to lease: the floor must never fall.
             group.epoch_floor = group.epoch_floor.max(lease.epoch);
             let writes = [group.raise_floor(&self.me, lease.epoch), lease.forget()];
             if !self.write(&writes).await? {
+                if planted!(CleanerStops) {
+                    return std::future::pending().await;
+                }
                 book.distrust();
                 break;
             }

@@ -14,6 +14,7 @@ use shardkeeper_core::event::{Event, LossCause};
 use shardkeeper_core::ids::{SequenceNumber, ShardId, StreamArn};
 use shardkeeper_core::pacing::{Pace, idle_poll};
 use shardkeeper_core::page::Undecodable;
+use shardkeeper_core::planted;
 use shardkeeper_core::ports::{
     FailureKind, Fetched, PortError, Position, ShardIterator, StreamSource,
 };
@@ -208,7 +209,9 @@ impl ShardReader {
     async fn open(&mut self) -> Result<ShardIterator, PortError> {
         let position = match self.given {
             Checkpoint::After(last) => Position::After(last),
+            Checkpoint::At(_) if planted!(LatestRenewed) && self.expired => self.latest(),
             Checkpoint::At(time) if self.not_before.is_none() => Position::At(time),
+            _ if planted!(ChildAtLatest) => self.latest(),
             _ => Position::TrimHorizon,
         };
         let iterator = self
@@ -220,10 +223,17 @@ impl ShardReader {
         Ok(iterator)
     }
 
+    /// Where a mistaken reader begins, when one is planted.
+    fn latest(&self) -> Position {
+        let now = self.world.source.service_time();
+        now.map_or(Position::TrimHorizon, Position::At)
+    }
+
     /// Takes in a page: runs of records, with a gap wherever one could not be read.
     fn take_in(&mut self, fetched: Fetched, share: Arc<Share>) {
         let Fetched { page, next } = fetched;
-        self.ended = next.is_none();
+        let empty = page.records.is_empty() && page.undecodable.is_empty();
+        self.ended = next.is_none() || (planted!(EmptyPageIsEnd) && empty);
         let (count, bytes, limit) = (page.records.len(), page.bytes, self.world.page_limit);
         self.wait = self
             .pace
@@ -234,6 +244,11 @@ impl ShardReader {
             bytes,
         });
         let mut rest = page.records;
+        if (planted!(LastPageDropped) && self.ended)
+            || (planted!(HugePageDropped) && bytes >= 1_000_000)
+        {
+            return;
+        }
         // From the back, so that the indices of the page stay true.
         let mut runs = Vec::with_capacity(page.undecodable.len());
         for undecodable in page.undecodable.iter().rev() {
@@ -258,7 +273,9 @@ impl ShardReader {
             from: self.given,
             to: next.map(Record::sequence_number),
         };
-        self.found.push_back(Read::Lost(gap));
+        if !planted!(UndecodableSkipped) {
+            self.found.push_back(Read::Lost(gap));
+        }
         self.given = position.unwrap_or(self.given);
     }
 
@@ -292,7 +309,8 @@ impl ShardReader {
                 | FailureKind::Unavailable
                 | FailureKind::Denied
         );
-        if moved {
+        let reused = planted!(IteratorReused) && error.kind == FailureKind::ExpiredIterator;
+        if moved && !reused {
             self.iterator = None;
         }
         match error.kind {
@@ -300,6 +318,9 @@ impl ShardReader {
                 self.world.observers.emit(&Event::IteratorExpired {
                     shard: self.shard.clone(),
                 });
+                if planted!(ReopensAtHorizon) {
+                    self.given = Checkpoint::TrimHorizon;
+                }
                 // The first is opened again at once. A server that calls every iterator expired is
                 // asked no faster than one that refuses.
                 if std::mem::replace(&mut self.expired, true) {
@@ -315,10 +336,19 @@ impl ShardReader {
                 self.ended = true;
                 return None;
             }
+            FailureKind::Trimmed if planted!(TrimmedForEver) => {}
+            FailureKind::Trimmed if planted!(TrimmedIsHorizon) => {
+                self.given = Checkpoint::TrimHorizon;
+            }
             FailureKind::Trimmed => return Some(LossCause::Trimmed),
             FailureKind::NotFound => {
                 self.not_found += 1;
                 if self.not_found >= BELIEVE_NOT_FOUND {
+                    assert!(!planted!(VanishedPanics), "the shard is gone");
+                    if planted!(VanishedIsFinished) {
+                        self.ended = true;
+                        return None;
+                    }
                     return Some(LossCause::ShardVanished);
                 }
             }

@@ -12,6 +12,7 @@ mod facts;
 mod failure;
 mod model;
 mod named_tests;
+mod planted;
 mod process;
 mod progress;
 mod rules;
@@ -59,6 +60,9 @@ enum Task {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = planted::as_compiler() {
+        return code;
+    }
     let arguments = Arguments::parse();
     let outcome = Workspace::load().and_then(|workspace| match arguments.task {
         Task::Test(options) => test::run(&workspace, options),

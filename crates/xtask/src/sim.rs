@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::Outcome;
 use crate::failure::Failure;
+use crate::planted;
 use crate::process::{cargo, show, watch};
 use crate::steps::Task;
 use crate::totals::Totals;
@@ -30,6 +31,9 @@ pub(crate) struct Options {
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Outcome {
     let rest = options.rest.iter().map(String::as_str);
     let mut command = program(workspace, rest);
+    if options.rest.iter().any(|word| word == "--planted") {
+        planted::build_with(&mut command)?;
+    }
     let shown = show(&command);
     let status = command
         .status()

@@ -37,3 +37,5 @@ pub use self::minimise::minimise;
 pub use self::oracle::{Seen, Violation};
 pub use self::run::{Outcome, Wishes, run};
 pub use self::scenario::{Cut, Scenario};
+#[doc(hidden)]
+pub use shardkeeper_core::planted::{POSSIBLE as PLANTS_ARE_POSSIBLE, Plant};

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::sync::Once;
 
+use shardkeeper_core::planted::{self, Plant};
+
 use super::chaos::Injected;
 use super::ground::{BIRTH, SECOND, spawn};
 use super::oracle::{Seen, Violation};
@@ -18,6 +20,10 @@ pub struct Wishes {
     pub hash: bool,
     /// Leave this out.
     pub cut: Cut,
+    /// End at the first thing that is wrong.
+    pub first_only: bool,
+    /// Make this mistake; only in a build that can.
+    pub planted: Option<Plant>,
 }
 
 /// What one run came to.
@@ -53,6 +59,7 @@ pub fn run(seed: u64, wishes: &Wishes) -> Outcome {
     let thread = std::thread::Builder::new().name(format!("seed {seed}"));
     let running = thread.spawn(move || {
         PANICS.set(Some(Vec::new()));
+        planted::plant(wishes.planted);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
@@ -78,6 +85,7 @@ async fn play(scenario: Scenario, wishes: Wishes) -> Outcome {
     let trouble = scenario.trouble;
     let mut world = World::new(scenario);
     (world.oracle.story.aloud, world.oracle.story.hashed) = (wishes.trace, wishes.hash);
+    world.oracle.first_only = wishes.first_only;
     world.remember();
     let shared = Shared::new(world);
     shared.with(|world| {

@@ -9,6 +9,7 @@ use shardkeeper_core::ids::WorkerId;
 use shardkeeper_core::lease::{Lease, Sighting};
 use shardkeeper_core::lineage;
 use shardkeeper_core::membership::{Fate, WorkerRow};
+use shardkeeper_core::planted;
 use shardkeeper_core::ports::Answer;
 use shardkeeper_core::row::RowKey;
 
@@ -180,6 +181,14 @@ impl LeaseKeeper {
             Ok(Answer::Applied(rows)) => {
                 let row = rows.into_iter().next().flatten()?;
                 let taken = Lease::parse(&row).ok()?;
+                let taken = Lease {
+                    checkpoint: if planted!(StartFromRead) {
+                        lease.checkpoint
+                    } else {
+                        taken.checkpoint
+                    },
+                    ..taken
+                };
                 (taken.owner.as_ref() == Some(&self.me)).then_some((taken, how))
             }
             Ok(_) => None,

@@ -9,6 +9,7 @@ use shardkeeper_core::lease::{Departure, Lease};
 use shardkeeper_core::membership::{
     Fate, GroupRow, ReadAt, WorkerRow, WorkerState, group_key, worker_key,
 };
+use shardkeeper_core::planted;
 use shardkeeper_core::ports::PortError;
 use shardkeeper_core::row::RowKey;
 
@@ -55,7 +56,11 @@ impl LeaseKeeper {
     pub(super) async fn leave(mut self) -> Ended {
         self.world.standing.say(WorkerState::Leaving);
         let env = self.world.env.clone();
-        let grace = self.world.settings.shutdown_grace;
+        let grace = if planted!(ShutdownWaitsForEver) {
+            Duration::from_secs(24 * 60 * 60)
+        } else {
+            self.world.settings.shutdown_grace
+        };
         let standing = Arc::clone(&self.world.standing);
         let in_time = tokio::select! {
             biased;

@@ -10,6 +10,7 @@ use shardkeeper_core::ids::WorkerId;
 use shardkeeper_core::kcl;
 use shardkeeper_core::lease::{Departure, LEASE_ENTITY, Lease, Sighting, column};
 use shardkeeper_core::membership::{Fate, ReadAt, WorkerRow, WorkerState};
+use shardkeeper_core::planted;
 use shardkeeper_core::ports::PortError;
 use shardkeeper_core::row::{Row, RowKey};
 
@@ -102,7 +103,7 @@ impl LeaseKeeper {
         let members = self.group.as_ref().map(|group| &group.members);
         let stillborn = |row: &WorkerRow| {
             // One that was buried has just been struck off, and the others have yet to see that it is over.
-            row.state != WorkerState::Left
+            (row.state != WorkerState::Left || planted!(ReapsTheBuried))
                 && members.is_some_and(|members| !members.contains(&row.id))
                 && self.watch.fate(&row.id) == Fate::Dead
         };

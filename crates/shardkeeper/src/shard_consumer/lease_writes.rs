@@ -5,6 +5,7 @@ use shardkeeper_core::consumer::{Event as Happened, Leave, Stage};
 use shardkeeper_core::event::Event;
 use shardkeeper_core::lease::{Departure, NewLease};
 use shardkeeper_core::lineage::{Shard, child_start};
+use shardkeeper_core::planted;
 
 use super::{Order, ShardConsumer, Written};
 use crate::lease_writer::Lost;
@@ -91,6 +92,11 @@ impl ShardConsumer {
                 why: "the shard was stopped".into(),
                 at: self.world.reading.source.service_time(),
             },
+        };
+        let checkpoint = if planted!(LeavesWithOldCheckpoint) {
+            self.lease.checkpoint
+        } else {
+            checkpoint
         };
         let writer = self.world.writer.clone();
         self.writing = Some(Box::pin(async move {

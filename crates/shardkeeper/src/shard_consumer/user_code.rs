@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use shardkeeper_core::consumer::{Event as Happened, Stage};
 use shardkeeper_core::event::Event;
+use shardkeeper_core::planted;
 
 use super::{Order, ShardConsumer};
 use crate::processor::{Boxed, Outcome, Processed, Progress, Remedy};
@@ -111,6 +112,9 @@ impl ShardConsumer {
                 self.processor = Some(processor);
             }
             UserDone::ShutdownRequested(Outcome::Panicked) => self.initialized = false,
+            UserDone::Processed(Outcome::Panicked, _) if planted!(PanicEndsWorker) => {
+                self.world.standing.end("a processor panicked");
+            }
             UserDone::Processed(Outcome::Panicked, _) => {
                 self.initialized = false;
                 self.batch_failed(None, None);

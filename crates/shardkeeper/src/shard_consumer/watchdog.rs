@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use shardkeeper_core::event::Event;
+use shardkeeper_core::planted;
 
 use super::ShardConsumer;
 
@@ -47,6 +48,9 @@ impl ShardConsumer {
         }
         let (now, bound) = (self.world.env.now(), self.world.settings.patience());
         if let Some(pending) = self.watchdog.look(now, bound) {
+            if planted!(SlowCallEndsWorker) {
+                self.world.standing.end("a call took too long");
+            }
             let shard = self.shard();
             self.emit(&Event::ProcessorPending { shard, pending });
             self.look_at_the_age();

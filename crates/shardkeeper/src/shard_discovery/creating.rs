@@ -10,6 +10,7 @@ use shardkeeper_core::ids::StreamArn;
 use shardkeeper_core::lease::{Lease, NewLease, Stop, lease_key};
 use shardkeeper_core::lineage::{self, Leases, Uncovered};
 use shardkeeper_core::membership::GroupRow;
+use shardkeeper_core::planted;
 use shardkeeper_core::ports::PortError;
 use shardkeeper_core::row::RowKey;
 
@@ -188,7 +189,11 @@ impl ShardDiscovery {
         if !group.listed.is_empty() {
             return Checkpoint::TrimHorizon;
         }
+        let now = self.listing.source.service_time();
         match (self.start, group.started_at) {
+            (StartPosition::Latest, _) if planted!(LatestWithoutMoment) => {
+                now.map_or(Checkpoint::TrimHorizon, Checkpoint::At)
+            }
             (StartPosition::At(time), _) | (StartPosition::Latest, Some(time)) => {
                 Checkpoint::At(time)
             }

@@ -84,6 +84,8 @@ pub(crate) struct Oracle {
     pub(crate) story: Story,
     pub(crate) seen: Seen,
     pub(crate) violations: Vec<Violation>,
+    /// The first violation ends the world.
+    pub(crate) first_only: bool,
     judges: Vec<Box<dyn Judge>>,
 }
 
@@ -94,6 +96,7 @@ impl Oracle {
             story: Story::default(),
             seen: Seen::default(),
             violations: Vec::new(),
+            first_only: false,
             judges: invariants::all(),
         }
     }
@@ -129,6 +132,11 @@ impl Oracle {
         let log = self.ledger.log_mut(shard);
         log.read_before = read_before;
         log.finished = ended.then_some(0);
+    }
+
+    /// Nothing more is to be found out.
+    pub(crate) fn is_satisfied(&self) -> bool {
+        self.first_only && !self.violations.is_empty()
     }
 
     /// The last judgement.

@@ -163,7 +163,7 @@ impl Shared {
                 while let Some(deed) = world.agenda.due(now) {
                     deed(&mut world);
                 }
-                if world.over {
+                if world.over || world.oracle.is_satisfied() {
                     return;
                 }
                 world.armed = world.agenda.next_at();
