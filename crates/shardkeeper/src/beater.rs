@@ -33,7 +33,7 @@ pub(crate) struct Beater {
 
 /// What one beat came to.
 enum Beat {
-    Acknowledged(Option<WorkerRow>),
+    Acknowledged(WorkerRow),
     /// An earlier beat of ours had landed after all: go on from it.
     Behind(String),
     /// The row is not ours any more.
@@ -60,7 +60,7 @@ impl Beater {
             match self.beat(state, &mut unresolved).await {
                 Beat::Acknowledged(row) => {
                     unresolved.clear();
-                    self.acknowledged_at(sent, row);
+                    self.acknowledged_at(sent, &row);
                     if state == WorkerState::Left {
                         self.standing.end("the worker has left");
                         return;
@@ -106,7 +106,7 @@ impl Beater {
         (silent > bound.saturating_mul(2)).then_some("lease_keeper has not been at work")
     }
 
-    fn acknowledged_at(&self, sent: Duration, row: Option<WorkerRow>) {
+    fn acknowledged_at(&self, sent: Duration, row: &WorkerRow) {
         let entitled = self
             .settings
             .lease_duration
@@ -117,9 +117,7 @@ impl Beater {
             sent
         };
         self.standing.extend(from + entitled);
-        if let Some(row) = row {
-            self.standing.deliver(row.inbox);
-        }
+        self.standing.deliver(row.inbox);
     }
 
     async fn beat(&mut self, state: WorkerState, unresolved: &mut Vec<String>) -> Beat {
@@ -139,11 +137,16 @@ impl Beater {
             .await;
         match answer {
             Some(Ok(Answer::Applied(rows))) => {
-                self.acknowledged = beat_id;
                 let row = rows.into_iter().next().flatten();
-                let row = row.and_then(|row| WorkerRow::parse(&row));
-                self.counted = row.as_ref().map_or(self.counted, |row| row.beat);
-                Beat::Acknowledged(row)
+                match row.and_then(|row| WorkerRow::parse(&row)) {
+                    Some(row) => {
+                        self.acknowledged = beat_id;
+                        self.counted = row.beat;
+                        Beat::Acknowledged(row)
+                    }
+                    // An answer without the row proves nothing.
+                    None => self.look(unresolved).await,
+                }
             }
             Some(Ok(Answer::Refused(_))) => self.look(unresolved).await,
             Some(Ok(Answer::Conflict)) => Beat::Unanswered,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use shardkeeper::{Env, ErrorKind, Event, Halt, Machine, StartPosition, Worker, WorkerHandle};
 
+use super::beats::Beats;
 use super::chaos::Fault;
 use super::ground::{SECOND, Time};
 use super::oracle::Fact;
@@ -38,6 +39,7 @@ pub(crate) struct Seat {
     pub(crate) handle: Option<Arc<WorkerHandle>>,
     /// What it calls itself now.
     pub(crate) incarnation: Option<String>,
+    pub(crate) beats: Beats,
     /// It was asked to leave, then.
     pub(crate) leaving_since: Option<Time>,
     /// Something holds it up at times until then.
@@ -275,7 +277,11 @@ fn listen(world: &Shared, seat: usize, event: &Event) {
     }
     world.with(|world| {
         if let Event::WorkerJoined { worker } = event {
-            world.fleet.seats[seat].incarnation = Some(worker.to_string());
+            let place = &mut world.fleet.seats[seat];
+            (place.incarnation, place.beats) = (Some(worker.to_string()), Beats::default());
+        }
+        if let Event::WorkerDemoted { why, .. } = event {
+            world.judge_demotion(seat, why);
         }
         let shard = world.shard_in(event);
         world.happened(Fact::Said {

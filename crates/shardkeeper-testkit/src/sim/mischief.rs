@@ -5,6 +5,7 @@ use shardkeeper::Halt;
 use super::chaos::Fault;
 use super::ground::{BIRTH, MINUTE, SECOND, Time};
 use super::oracle::Fact;
+use super::scenario::Beginning;
 use super::world::{Episode, Op, World};
 
 /// A crash or a pause strikes within so many polls of the worker's tasks.
@@ -25,6 +26,11 @@ impl World {
         for fault in self.scenario.faults.clone() {
             let gap = self.gap(fault);
             self.after(gap, move |world| world.strike(fault));
+        }
+        // Between the moment that `Latest` means and the first listing lies what a fleet that begins in bad times may lose.
+        if self.scenario.beginning == Beginning::Latest && self.scenario.has(Fault::StreamThrottled)
+        {
+            self.episode(Fault::StreamThrottled, Whom::All, 3 * MINUTE, 10_000);
         }
     }
 
@@ -197,7 +203,9 @@ impl World {
         self.happened(Fact::Halted { seat, how, long });
         self.fleet.seats[seat].halted_until = self.now + long;
         machine.halt_after(polls, halt);
+        let life = self.fleet.seats[seat].life;
         self.after(long, move |world| {
+            world.judge_starved((seat, life), halt, long);
             machine.go_on();
             world.happened(Fact::WentOn { seat });
         });

@@ -15,6 +15,7 @@
 //! ```
 
 mod agenda;
+mod beats;
 mod calm;
 mod chaos;
 mod fleet;

@@ -1,20 +1,34 @@
-//! L7: in quiet times the group stays within the ten listings a second that its whole account has.
+//! L7: in quiet times one worker lists the stream, no worker asks faster than its share, and the group stays within the ten
+//! listings a second that its whole account has.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+
+use shardkeeper_core::event::Event;
 
 use super::Judge;
-use crate::sim::ground::{SECOND, Time};
+use crate::sim::fleet::millis;
+use crate::sim::ground::{MINUTE, SECOND, Time};
 use crate::sim::oracle::{Fact, Ledger, Scene};
 use crate::sim::world::Op;
 
 /// Over this time,
 const WINDOW: Time = 10 * SECOND;
-/// so many.
+/// so many by all.
 const MOST: usize = 100;
+/// By one worker within a second: eight, and one more where its clock runs fast.
+const MOST_OF_ONE: usize = 9;
+/// Whoever has just asked for the children of a shard may go on to list it: an end is to be confirmed.
+const CONFIRMS_WITHIN: Time = 30 * SECOND;
 
 #[derive(Default)]
 pub(super) struct Budgets {
-    listings: VecDeque<Time>,
+    /// Since when it has been quiet.
+    quiet_since: Time,
+    listings: VecDeque<(Time, usize)>,
+    /// When each worker last asked for children.
+    confirmed: BTreeMap<usize, Time>,
+    /// When each worker last listed the stream for no shard's sake.
+    discovered: BTreeMap<usize, Time>,
 }
 
 impl Judge for Budgets {
@@ -23,30 +37,68 @@ impl Judge for Budgets {
     }
 
     fn see(&mut self, scene: &Scene<'_>, _: &Ledger, fact: &Fact) -> Option<String> {
-        let Fact::Called {
-            op: Op::ListShards | Op::Children,
-            ..
-        } = fact
-        else {
-            return None;
-        };
-        if !scene.healing {
-            return None;
+        match fact {
+            Fact::Called { seat, op } if scene.healing => self.called(scene, *seat, *op),
+            Fact::Healed | Fact::Crashed { .. } | Fact::Leaving { .. } | Fact::Ended { .. } => {
+                self.unquiet(scene.now)
+            }
+            Fact::Said { event, .. } => match **event {
+                Event::DiscoveryTaken { .. } | Event::WorkerDemoted { .. } => {
+                    self.unquiet(scene.now)
+                }
+                _ => None,
+            },
+            _ => None,
         }
-        self.listings.push_back(scene.now);
-        while self
-            .listings
-            .front()
-            .is_some_and(|at| at + WINDOW <= scene.now)
-        {
+    }
+}
+
+impl Budgets {
+    /// Another worker may come into office, and the one before may finish what it began.
+    fn unquiet(&mut self, now: Time) -> Option<String> {
+        self.quiet_since = now;
+        self.discovered.clear();
+        None
+    }
+
+    fn called(&mut self, scene: &Scene<'_>, seat: usize, op: Op) -> Option<String> {
+        let now = scene.now;
+        self.listings.push_back((now, seat));
+        let old = |(at, _): &(Time, usize)| at + WINDOW <= now;
+        while self.listings.front().is_some_and(old) {
             self.listings.pop_front();
         }
-        (self.listings.len() > MOST).then(|| {
-            format!(
-                "{} listings within {} s",
-                self.listings.len(),
-                WINDOW / SECOND
-            )
-        })
+        if op == Op::Children {
+            self.confirmed.insert(seat, now);
+        }
+        let all = self.listings.len();
+        if all > MOST {
+            return Some(format!("{all} listings within {} s", WINDOW / SECOND));
+        }
+        if self.quiet_since + MINUTE > now {
+            return None;
+        }
+        let recent = |(at, who): &&(Time, usize)| *who == seat && at + SECOND > now;
+        let own = self.listings.iter().filter(recent).count();
+        if own > MOST_OF_ONE {
+            return Some(format!("w{seat} made {own} listings within a second"));
+        }
+        (op == Op::ListShards)
+            .then(|| self.discovers(scene, seat))
+            .flatten()
+    }
+
+    /// Lists a worker the stream, for no shard's sake, that another one lists?
+    fn discovers(&mut self, scene: &Scene<'_>, seat: usize) -> Option<String> {
+        let now = scene.now;
+        let confirmed = self.confirmed.get(&seat);
+        if confirmed.is_some_and(|at| at + CONFIRMS_WITHIN > now) {
+            return None;
+        }
+        let interval = millis(scene.scenario.settings.discovery_interval);
+        self.discovered.insert(seat, now);
+        let recent = |(who, at): &(&usize, &Time)| **who != seat && **at + interval > now;
+        let other = self.discovered.iter().find(recent).map(|(who, _)| *who)?;
+        Some(format!("w{seat} lists the stream, and so does w{other}"))
     }
 }

@@ -6,6 +6,7 @@
 mod l02_children_follow;
 mod l07_budgets;
 mod l09_calls_stay_bounded;
+mod l09_pauses_spread;
 mod s01_no_loss;
 mod s02_no_silent_loss;
 mod s03_in_order_within_a_shard;
@@ -67,6 +68,7 @@ pub(crate) fn all() -> Vec<Box<dyn Judge>> {
         Box::new(l02_children_follow::ChildrenFollow::default()),
         Box::new(l07_budgets::Budgets::default()),
         Box::new(l09_calls_stay_bounded::CallsStayBounded::default()),
+        Box::new(l09_pauses_spread::PausesSpread::default()),
     ]
 }
 

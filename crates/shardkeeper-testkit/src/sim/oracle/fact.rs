@@ -71,6 +71,7 @@ pub(crate) enum Fact {
     },
     /// A listing was asked for.
     Called {
+        seat: usize,
         op: Op,
     },
     /// A reader goes on behind this number.

@@ -10,7 +10,7 @@ use crate::sim::ground::{SECOND, Time};
 impl Display for Fact {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Called { op } => write!(f, "{} is called", op.name()),
+            Self::Called { seat, op } => write!(f, "w{seat} calls {}", op.name()),
             Self::Healed => f.write_str("all faults are over"),
             Self::Said { seat, event, .. } => write!(f, "w{seat} says {event:?}"),
             Self::Struck {

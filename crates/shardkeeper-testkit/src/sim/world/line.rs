@@ -68,7 +68,8 @@ impl Line {
         self.world.with(|world| {
             let passage = world.passage(self.seat, op);
             if op.is_listing() {
-                world.happened(Fact::Called { op });
+                let seat = self.seat;
+                world.happened(Fact::Called { seat, op });
             }
             self.send(world, (op, passage), serve, tell);
         });
@@ -237,7 +238,8 @@ impl LeaseStore for Line {
 
     async fn write(&self, writes: &[Write]) -> Result<Answer, PortError> {
         let (writes, seat) = (writes.to_vec(), self.seat);
-        self.call(Op::Write, move |world, twist| match twist {
+        let beat = self.world.with(|world| world.beat_sent(seat, &writes));
+        let answer = self.call(Op::Write, move |world, twist| match twist {
             Twist::Empty => Ok(Answer::Applied(vec![None; writes.len()])),
             Twist::Refused => {
                 let answer = world.write(seat, &writes)?;
@@ -251,8 +253,14 @@ impl LeaseStore for Line {
                 })
             }
             _ => world.write(seat, &writes),
-        })
-        .await
+        });
+        let answer = answer.await;
+        if let (Some(sent), Ok(Answer::Applied(rows))) = (beat, &answer)
+            && rows.iter().any(Option::is_some)
+        {
+            self.world.with(|world| world.beat_heard(seat, sent));
+        }
+        answer
     }
 }
 

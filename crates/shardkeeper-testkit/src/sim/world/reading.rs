@@ -62,11 +62,11 @@ impl World {
                 after: number_of(after),
             });
         }
-        let blanks = self.blanks();
+        let (given, blanks) = (self.given(), self.blanks());
         token(&Place {
             shard: number,
             next,
-            given: self.now,
+            given,
             blanks,
         })
     }
@@ -74,11 +74,7 @@ impl World {
     pub(super) fn fetch(&mut self, from: &ShardIterator, limit: u16) -> Result<Fetched, PortError> {
         let place = parse(from)
             .ok_or_else(|| PortError::new(FailureKind::Invalid, FETCH, "this is no iterator"))?;
-        let early = self.weather.is_on(Fault::IteratorExpiry) && self.chance(60);
-        if early {
-            self.weather.injected.count(Fault::IteratorExpiry);
-        }
-        if early || place.given + ITERATOR_LIFE < self.now {
+        if place.given + ITERATOR_LIFE < self.now {
             return Err(PortError::new(
                 FailureKind::ExpiredIterator,
                 FETCH,
@@ -98,12 +94,12 @@ impl World {
         }
         if place.blanks > 0 {
             self.weather.injected.count(Fault::EmptyPages);
-            let blanks = place.blanks - 1;
+            let (given, blanks) = (self.given(), place.blanks - 1);
             return page_of(
                 Page::default(),
                 Some(Place {
                     blanks,
-                    given: self.now,
+                    given,
                     ..place
                 }),
             );
@@ -157,14 +153,23 @@ impl World {
         if ended {
             return page_of(page, None);
         }
-        let blanks = self.blanks();
+        let (given, blanks) = (self.given(), self.blanks());
         let next = Place {
             next: until,
-            given: self.now,
+            given,
             blanks,
             shard: place.shard,
         };
         page_of(page, Some(next))
+    }
+
+    /// When an iterator was given: now, or so long ago that it is of no use any more, however often it is tried.
+    fn given(&mut self) -> Time {
+        if self.strikes(Fault::IteratorExpiry, 60) {
+            self.now - 2 * ITERATOR_LIFE
+        } else {
+            self.now
+        }
     }
 
     /// How many empty pages come before the next records.
