@@ -9,6 +9,7 @@ use shardkeeper_core::row::Write;
 use super::chaos::Fault;
 use super::fleet::millis;
 use super::ground::Time;
+use super::oracle::Fact;
 use super::world::World;
 
 /// The beats of one incarnation.
@@ -18,6 +19,14 @@ pub(crate) struct Beats {
     sent: Time,
     /// The latest one of which the worker heard that it counts was sent then.
     heard: Time,
+    /// The machine stops with the next one on its way.
+    stops: Option<Halt>,
+}
+
+impl Beats {
+    pub(crate) fn stop_with_the_next(&mut self, halt: Halt) {
+        self.stops = Some(halt);
+    }
 }
 
 impl World {
@@ -26,10 +35,44 @@ impl World {
         let place = &mut self.fleet.seats[seat];
         let me = WorkerId::from_row(place.incarnation.as_ref()?);
         let is_beat = matches!(writes, [only] if only.key == worker_key(&me));
-        is_beat.then(|| {
-            place.beats.sent = self.now;
-            self.now
-        })
+        if !is_beat {
+            return None;
+        }
+        place.beats.sent = self.now;
+        let stops = place.beats.stops.take();
+        if let Some((halt, machine)) = stops.zip(place.machine.as_ref()) {
+            machine.halt(halt);
+        } else {
+            self.stop_the_silent(seat);
+        }
+        Some(self.now)
+    }
+
+    /// A worker that has not heard of a beat for a while may be stopped with the next one on its way, which arrives late:
+    /// it wakes up to an answer that is too old to be of use.
+    fn stop_the_silent(&mut self, seat: usize) {
+        let lease = millis(self.scenario.settings.lease_duration);
+        let place = &self.fleet.seats[seat];
+        let silent = place.beats.heard > 0 && place.beats.heard + lease / 2 < self.now;
+        let Some(machine) = place.machine.clone() else {
+            return;
+        };
+        if !silent || !self.strikes(Fault::Pause, 2_000) {
+            return;
+        }
+        let long = self.dice.u64(lease / 8..lease);
+        self.happened(Fact::Halted {
+            seat,
+            how: "frozen with a beat on its way",
+            long,
+        });
+        self.fleet.seats[seat].halted_until = self.now + long;
+        self.weather.late_beat = self.weather.is_on(Fault::LateWrite);
+        machine.halt(Halt::Frozen);
+        self.after(long, move |world| {
+            machine.go_on();
+            world.happened(Fact::WentOn { seat });
+        });
     }
 
     /// The worker heard that the beat that it had sent then counts.
@@ -59,11 +102,13 @@ impl World {
     pub(crate) fn judge_starved(&mut self, (seat, life): (usize, u32), halt: Halt, long: Time) {
         let beat = millis(self.scenario.settings.beat_interval);
         let place = &self.fleet.seats[seat];
-        let Beats { sent, heard } = place.beats;
+        let Beats { sent, heard, .. } = place.beats;
         // A worker whose keeper is not at work for longer than that stops its beats on purpose.
         let judged = halt == Halt::Starved && long < 2 * self.entitled() - 2 * beat;
         let goes_on = place.life == life && place.is_alive() && place.incarnation.is_some();
-        let expected = judged && goes_on && heard == sent && sent > 0 && !self.is_cloned();
+        // Nothing else had stopped it before.
+        let beat_before = sent + long + 2 * beat >= self.now;
+        let expected = judged && goes_on && beat_before && heard == sent && !self.is_cloned();
         if expected && place.leaving_since.is_none() && sent + 5 * beat < self.now {
             let silent = self.now - sent;
             let message = format!(
@@ -71,6 +116,14 @@ impl World {
             );
             self.oracle.accuse(self.now, "S15", message);
         }
+    }
+
+    /// A worker has not heard of a beat for so long that others wonder.
+    pub(crate) fn somebody_is_silent(&self) -> bool {
+        let lease = millis(self.scenario.settings.lease_duration);
+        let silent = self.now.saturating_sub(lease)..self.now.saturating_sub(lease / 2);
+        let mut living = self.fleet.seats.iter().filter(|seat| seat.is_alive());
+        living.any(|seat| silent.contains(&seat.beats.heard))
     }
 
     /// How long a worker may believe in itself after a beat.

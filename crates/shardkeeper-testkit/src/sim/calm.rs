@@ -105,8 +105,16 @@ impl World {
     /// L1 after the last fault, L4 after a crash: whatever can be read is owned by somebody who lives.
     fn judge_ownership(&mut self, unowned: Option<(Option<ShardNo>, String)>) {
         let lease = millis(self.scenario.settings.lease_duration);
+        // What a person did to an idle lease is seen by the next sweep of the whole table.
+        let shard = unowned.as_ref().and_then(|(shard, _)| *shard);
+        let log = shard.and_then(|shard| self.oracle.ledger.shards.get(shard));
+        let seen_late = if log.is_some_and(|log| log.edited) {
+            millis(self.scenario.settings.sweep_interval)
+        } else {
+            0
+        };
         let (judge, bound) = match self.calm.stage {
-            Stage::Healing => ("L1", 3 * lease + SLACK),
+            Stage::Healing => ("L1", 3 * lease + SLACK + seen_late),
             // A watch interval is a fifth of the lease duration; three of them, and a sweep.
             Stage::Crashed => ("L4", lease + 3 * lease / 5 + 5 * SECOND),
             Stage::RolledOver | Stage::Left => return,

@@ -3,6 +3,7 @@
 use shardkeeper::Halt;
 
 use super::chaos::Fault;
+use super::fleet::millis;
 use super::ground::{BIRTH, MINUTE, SECOND, Time};
 use super::oracle::Fact;
 use super::scenario::Beginning;
@@ -98,6 +99,16 @@ impl World {
         ((SECOND as f64 * exponent.exp()) as Time).clamp(SECOND, most)
     }
 
+    /// The same, and half of the time about as long as a lease lives: there beats and verdicts cross.
+    fn about_a_lease(&mut self, most: Time) -> Time {
+        let lease = millis(self.scenario.settings.lease_duration);
+        if self.dice.bool() {
+            self.long(most)
+        } else {
+            self.dice.u64(lease / 3..lease * 3 / 2)
+        }
+    }
+
     /// One of the workers that nothing holds up.
     pub(crate) fn victim(&mut self) -> Option<usize> {
         let well = self.well();
@@ -124,7 +135,11 @@ impl World {
         if one && seat.is_none() {
             return;
         }
-        let long = self.long(most);
+        let long = if fault == Fault::TablePartition {
+            self.about_a_lease(most)
+        } else {
+            self.long(most)
+        };
         let strength = if self.dice.bool() {
             strength
         } else {
@@ -189,8 +204,9 @@ impl World {
 
     fn pause(&mut self, fault: Fault, halt: Halt, most: Time) {
         let Some(seat) = self.victim() else { return };
-        let long = self.long(most);
+        let long = self.about_a_lease(most);
         let polls = self.dice.u64(0..FUSE);
+        let at_a_beat = halt != Halt::Starved && self.dice.bool();
         let how = match halt {
             Halt::Frozen => "frozen",
             Halt::Suspended => "suspended",
@@ -202,13 +218,33 @@ impl World {
         self.struck(fault, Some(seat), long);
         self.happened(Fact::Halted { seat, how, long });
         self.fleet.seats[seat].halted_until = self.now + long;
-        machine.halt_after(polls, halt);
+        if at_a_beat {
+            self.fleet.seats[seat].beats.stop_with_the_next(halt);
+        } else {
+            machine.halt_after(polls, halt);
+        }
         let life = self.fleet.seats[seat].life;
         self.after(long, move |world| {
             world.judge_starved((seat, life), halt, long);
             machine.go_on();
             world.happened(Fact::WentOn { seat });
+            world.comes_back_alone(seat);
         });
+    }
+
+    /// A machine that stood still comes back to dead connections, as often as not.
+    fn comes_back_alone(&mut self, seat: usize) {
+        if self.strikes(Fault::TablePartition, 5_000) {
+            let until = self.now + self.about_a_lease(30 * SECOND);
+            self.weather.episodes.push(Episode {
+                fault: Fault::TablePartition,
+                until,
+                seat: Some(seat),
+                op: None,
+                strength: 10_000,
+                other_way: self.dice.bool(),
+            });
+        }
     }
 
     fn crash_everyone(&mut self) {

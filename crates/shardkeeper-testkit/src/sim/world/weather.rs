@@ -88,6 +88,8 @@ pub(crate) struct Weather {
     pub(crate) episodes: Vec<Episode>,
     pub(crate) injected: Injected,
     pub(crate) table_missing: bool,
+    /// The next write is a beat that arrives late, whatever else goes wrong.
+    pub(crate) late_beat: bool,
     listings: VecDeque<Time>,
 }
 
@@ -130,6 +132,7 @@ impl Weather {
             episodes: Vec::new(),
             injected: Injected::default(),
             table_missing: false,
+            late_beat: false,
             listings: VecDeque::new(),
         }
     }
@@ -177,6 +180,14 @@ impl World {
         }
         self.bad_luck(op, &mut passage);
         self.bad_times(seat, op, &mut passage);
+        if op == Op::Write && std::mem::take(&mut self.weather.late_beat) {
+            self.weather.injected.count(Fault::LateWrite);
+            passage.request = Some(self.dice.u64(SECOND..5 * SECOND - 10));
+            (passage.answer, passage.twist) = (Some(1), Twist::Straight);
+        }
+        if op == Op::Read && self.somebody_is_silent() && self.strikes(Fault::StaleReads, 3_000) {
+            passage.answer = Some(self.dice.u64(SECOND..5 * SECOND));
+        }
         passage
     }
 
