@@ -135,6 +135,7 @@ impl World {
         match self.calm.stage {
             Stage::Healing => {
                 self.calm.stage = Stage::RolledOver;
+                self.weather.slow_reads = 0;
                 self.calm.cursed = None;
                 self.roll_something();
             }

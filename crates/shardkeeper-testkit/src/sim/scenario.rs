@@ -32,6 +32,8 @@ pub struct Scenario {
     pub(crate) page: usize,
     /// Faults of single calls strike this often, in ten thousand.
     pub(crate) harshness: u32,
+    /// Reads of the lease table take longer than the pause between two of them, until the world has come to rest.
+    pub(crate) slow_table: bool,
 }
 
 /// What the application had done before its world begins.
@@ -75,6 +77,7 @@ impl Scenario {
         } else {
             dice.usize(2..6)
         };
+        let stale_reads = faults.contains(&Fault::StaleReads);
         let records = [60, 200, 500, 1_200][dice.usize(0..4)];
         Self {
             seed,
@@ -93,6 +96,7 @@ impl Scenario {
             settings: settings(&mut dice),
             page: [2, 3, 7, 100][dice.usize(0..4)],
             harshness: [10, 40, 150][dice.usize(0..3)],
+            slow_table: stale_reads && dice.u8(..) < 32,
         }
     }
 

@@ -6,6 +6,7 @@ use shardkeeper_core::ports::FailureKind;
 
 use super::World;
 use crate::sim::chaos::{Fault, Injected};
+use crate::sim::fleet::millis;
 use crate::sim::ground::{SECOND, Time};
 use crate::sim::scenario::Scenario;
 
@@ -88,6 +89,8 @@ pub(crate) struct Weather {
     pub(crate) episodes: Vec<Episode>,
     pub(crate) injected: Injected,
     pub(crate) table_missing: bool,
+    /// How much longer reads of the lease table take.
+    pub(crate) slow_reads: Time,
     /// The next write is a beat that arrives late, whatever else goes wrong.
     pub(crate) late_beat: bool,
     listings: VecDeque<Time>,
@@ -132,6 +135,11 @@ impl Weather {
             episodes: Vec::new(),
             injected: Injected::default(),
             table_missing: false,
+            slow_reads: if scenario.slow_table {
+                slow(scenario)
+            } else {
+                0
+            },
             late_beat: false,
             listings: VecDeque::new(),
         }
@@ -162,6 +170,12 @@ impl Weather {
     }
 }
 
+/// Longer than the pause between two looks at the group; short enough to be answered in time.
+fn slow(scenario: &Scenario) -> Time {
+    let pause = millis(scenario.settings.lease_duration) / 5;
+    (pause + SECOND / 2).min(millis(scenario.settings.call_timeout) - SECOND / 4)
+}
+
 impl World {
     /// Decides how a call will fare.
     pub(super) fn passage(&mut self, seat: usize, op: Op) -> Passage {
@@ -174,6 +188,9 @@ impl World {
         if op.is_listing() && self.weather.too_many_listings(self.now) {
             passage.twist = Twist::Unserved(FailureKind::Throttled);
             return passage;
+        }
+        if matches!(op, Op::Sweep | Op::Read) {
+            passage.answer = passage.answer.map(|time| time + self.weather.slow_reads);
         }
         if self.healing {
             return passage;
