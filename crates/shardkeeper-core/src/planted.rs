@@ -255,10 +255,8 @@ mod tests {
     fn an_ordinary_build_has_no_mistake_whatever_is_asked_for() {
         for chosen in Plant::ALL {
             plant(Some(*chosen));
-            assert_eq!(is(*chosen), POSSIBLE, "{}", chosen.name());
+            assert!(!is(*chosen), "{} is in an ordinary build", chosen.name());
         }
-        assert!(!POSSIBLE, "tests are built without the cfg");
-        plant(None);
     }
 
     #[test]

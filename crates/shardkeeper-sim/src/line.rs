@@ -79,7 +79,6 @@ impl Line {
     }
 
     /// How many worlds run at once.
-    #[expect(clippy::disallowed_methods, reason = "it uses every core")]
     pub(crate) fn threads(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         self.threads.unwrap_or_else(cores)

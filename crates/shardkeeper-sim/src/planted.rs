@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
-use shardkeeper_testkit::sim::{PLANTS_ARE_POSSIBLE, Plant, Wishes, run};
+use shardkeeper_testkit::sim::{PLANTS_ARE_POSSIBLE, Plant, Violation, Wishes, run};
 
 use crate::line::Line;
 
-/// Seeds without any mistake, of the same build.
+/// Seeds without any mistake, of the same build; beside each that caught one.
 const CONTROL: u64 = 100;
 
 /// How a mistake was caught.
@@ -23,29 +23,31 @@ struct Caught {
 /// Looks for each of these until it is caught.
 pub(crate) fn all(plants: &[Plant], line: &Line) -> ExitCode {
     if !PLANTS_ARE_POSSIBLE {
-        eprintln!(
-            "error: this build has no mistakes in it; `cargo xtask sim --planted` makes one that has"
-        );
-        return ExitCode::FAILURE;
+        let how = "`cargo xtask sim --planted` makes one that has";
+        return crate::refuse(&format!("this build has no mistakes in it; {how}"));
     }
-    let control = search(None, line.from..line.from + CONTROL, line);
-    match &control {
-        Some(found) => println!(
-            "without any mistake, seed {}: {} {}",
-            found.seed, found.judge, found.message
-        ),
-        None => println!("without any mistake {CONTROL} seeds find nothing"),
-    }
-    let widest = plants
-        .iter()
-        .map(|plant| plant.name().len())
-        .max()
-        .unwrap_or(0);
+    let seeds = line.from..line.from.saturating_add(CONTROL);
+    let mut blamed: Vec<Caught> = search(None, seeds, line).into_iter().collect();
+    let names = plants.iter().map(|plant| plant.name().len());
+    let widest = names.max().unwrap_or(0);
     let mut after = Vec::new();
     for plant in plants {
         let caught = search(Some(*plant), line.range_for_plants(), line);
-        after.extend(caught.as_ref().map(|caught| caught.seed - line.from + 1));
         println!("{}", row(*plant, caught.as_ref(), line.from, widest));
+        if let Some(Caught { seed, .. }) = caught {
+            after.push(seed - line.from + 1);
+            // A world that objects whatever is planted in it has caught nothing.
+            let innocent = search(None, seed..seed + 1, line);
+            blamed.extend(innocent);
+        }
+    }
+    for Caught {
+        seed,
+        judge,
+        message,
+    } in &blamed
+    {
+        println!("without any mistake, seed {seed}: {judge} {message}");
     }
     after.sort_unstable();
     let median = after.get(after.len() / 2).copied().unwrap_or(0);
@@ -57,7 +59,7 @@ pub(crate) fn all(plants: &[Plant], line: &Line) -> ExitCode {
             json!({ "caught": caught, "total": total, "median_seeds": median })
         );
     }
-    crate::verdict(caught == total && control.is_none())
+    crate::verdict(caught == total && blamed.is_empty())
 }
 
 fn row(plant: Plant, caught: Option<&Caught>, from: u64, widest: usize) -> String {
@@ -69,23 +71,26 @@ fn row(plant: Plant, caught: Option<&Caught>, from: u64, widest: usize) -> Strin
     format!("{name:<widest$} {found} {}", plant.what())
 }
 
-/// The first seed in which something is wrong. Seeds are given out in order, so every seed before it was run to its end.
-#[expect(clippy::disallowed_methods, reason = "it uses every core")]
-fn search(planted: Option<Plant>, seeds: Range<u64>, line: &Line) -> Option<Caught> {
-    let next = AtomicU64::new(seeds.start);
-    let caught = Mutex::new(None::<Caught>);
+fn first_violation(seed: u64, planted: Option<Plant>) -> Option<Violation> {
     let wishes = Wishes {
         first_only: true,
         planted,
         ..Wishes::default()
     };
+    run(seed, &wishes).violations.into_iter().next()
+}
+
+/// The first seed in which something is wrong. Seeds are given out in order, so every seed before it was run to its end.
+fn search(planted: Option<Plant>, seeds: Range<u64>, line: &Line) -> Option<Caught> {
+    let next = AtomicU64::new(seeds.start);
+    let caught = Mutex::new(None::<Caught>);
     let look = || caught.lock().unwrap_or_else(PoisonError::into_inner);
     let work = || loop {
         let seed = next.fetch_add(1, Ordering::Relaxed);
         if seed >= seeds.end || look().is_some() {
             return;
         }
-        let Some(violation) = run(seed, &wishes).violations.into_iter().next() else {
+        let Some(violation) = first_violation(seed, planted) else {
             continue;
         };
         let mut caught = look();
