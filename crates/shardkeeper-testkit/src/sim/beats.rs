@@ -19,11 +19,21 @@ pub(crate) struct Beats {
     sent: Time,
     /// The latest one of which the worker heard that it counts was sent then.
     heard: Time,
+    /// Between two that count lay so long that the worker may have lapsed: it gives itself up, as it should.
+    lapsed: bool,
     /// The machine stops with the next one on its way.
     stops: Option<Halt>,
 }
 
 impl Beats {
+    /// Of an incarnation that has joined, with a write that was sent at this time or before.
+    pub(crate) fn since(joined: Time) -> Self {
+        Self {
+            heard: joined,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn stop_with_the_next(&mut self, halt: Halt) {
         self.stops = Some(halt);
     }
@@ -77,7 +87,10 @@ impl World {
 
     /// The worker heard that the beat that it had sent then counts.
     pub(crate) fn beat_heard(&mut self, seat: usize, sent: Time) {
-        self.fleet.seats[seat].beats.heard = sent;
+        let bound = self.now.saturating_sub(self.entitled() * 95 / 100);
+        let beats = &mut self.fleet.seats[seat].beats;
+        beats.lapsed |= beats.heard <= bound;
+        beats.heard = sent;
     }
 
     /// S12: a worker gave itself up. Was there a reason?
@@ -88,7 +101,12 @@ impl World {
         // The clocks of workers run a little too fast or too slow.
         let lapsed = heard + entitled * 95 / 100 <= self.now;
         let halted = place.halted_until + entitled > self.now;
-        if heard == 0 || lapsed || halted || self.is_cloned() || !self.lives_in_the_table(seat) {
+        if place.beats.lapsed
+            || lapsed
+            || halted
+            || self.is_cloned()
+            || !self.lives_in_the_table(seat)
+        {
             return;
         }
         let age = self.now - heard;
