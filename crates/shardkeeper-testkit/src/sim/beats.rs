@@ -4,7 +4,7 @@
 use shardkeeper::Halt;
 use shardkeeper_core::ids::WorkerId;
 use shardkeeper_core::membership::{WorkerRow, WorkerState, worker_key};
-use shardkeeper_core::row::Write;
+use shardkeeper_core::row::{Condition, Write};
 
 use super::chaos::Fault;
 use super::fleet::millis;
@@ -19,6 +19,8 @@ pub(crate) struct Beats {
     sent: Time,
     /// The latest one of which the worker heard that it counts was sent then.
     heard: Time,
+    /// The row of the next incarnation was to be made then.
+    joining: Time,
     /// Between two that count lay so long that the worker may have lapsed: it gives itself up, as it should.
     lapsed: bool,
     /// The machine stops with the next one on its way.
@@ -26,16 +28,16 @@ pub(crate) struct Beats {
 }
 
 impl Beats {
-    /// Of an incarnation that has joined, with a write that was sent at this time or before.
-    pub(crate) fn since(joined: Time) -> Self {
-        Self {
-            heard: joined,
+    /// The incarnation that was about to join has joined.
+    pub(crate) fn joined(&mut self) {
+        *self = Self {
+            heard: self.joining,
             ..Self::default()
-        }
+        };
     }
 
-    pub(crate) fn stop_with_the_next(&mut self, halt: Halt) {
-        self.stops = Some(halt);
+    pub(crate) fn stop_with_the_next(&mut self, halt: Option<Halt>) {
+        self.stops = halt;
     }
 }
 
@@ -43,9 +45,13 @@ impl World {
     /// When this call is a beat: the moment at which it is sent.
     pub(crate) fn beat_sent(&mut self, seat: usize, writes: &[Write]) -> Option<Time> {
         let place = &mut self.fleet.seats[seat];
-        let me = WorkerId::from_row(place.incarnation.as_ref()?);
-        let is_beat = matches!(writes, [only] if only.key == worker_key(&me));
-        if !is_beat {
+        let me = place.incarnation.as_deref().map(WorkerId::from_row);
+        let is_mine = |write: &Write| me.as_ref().is_some_and(|me| write.key == worker_key(me));
+        let [write] = writes else { return None };
+        if write.conditions.contains(&Condition::RowAbsent) {
+            place.beats.joining = self.now;
+        }
+        if !is_mine(write) {
             return None;
         }
         place.beats.sent = self.now;
@@ -122,7 +128,8 @@ impl World {
         let place = &self.fleet.seats[seat];
         let Beats { sent, heard, .. } = place.beats;
         // A worker whose keeper is not at work for longer than that stops its beats on purpose.
-        let judged = halt == Halt::Starved && long < 2 * self.entitled() - 2 * beat;
+        let alone = place.halted_until == self.now;
+        let judged = halt == Halt::Starved && alone && long < 2 * self.entitled() - 2 * beat;
         let goes_on = place.life == life && place.is_alive() && place.incarnation.is_some();
         // Nothing else had stopped it before.
         let beat_before = sent + long + 2 * beat >= self.now;

@@ -277,11 +277,9 @@ fn listen(world: &Shared, seat: usize, event: &Event) {
     }
     world.with(|world| {
         if let Event::WorkerJoined { worker } = event {
-            // Its row and its membership were written before, in two calls.
-            let calls = 2 * millis(world.scenario.settings.call_timeout);
-            let joined = world.now.saturating_sub(calls);
             let place = &mut world.fleet.seats[seat];
-            (place.incarnation, place.beats) = (Some(worker.to_string()), Beats::since(joined));
+            place.incarnation = Some(worker.to_string());
+            place.beats.joined();
         }
         if let Event::WorkerDemoted { why, .. } = event {
             world.judge_demotion(seat, why);

@@ -219,7 +219,7 @@ impl World {
         self.happened(Fact::Halted { seat, how, long });
         self.fleet.seats[seat].halted_until = self.now + long;
         if at_a_beat {
-            self.fleet.seats[seat].beats.stop_with_the_next(halt);
+            self.fleet.seats[seat].beats.stop_with_the_next(Some(halt));
         } else {
             machine.halt_after(polls, halt);
         }
@@ -227,6 +227,7 @@ impl World {
         self.after(long, move |world| {
             world.judge_starved((seat, life), halt, long);
             machine.go_on();
+            world.fleet.seats[seat].beats.stop_with_the_next(None);
             world.happened(Fact::WentOn { seat });
             world.comes_back_alone(seat);
         });
