@@ -6,3 +6,6 @@ pub mod faults;
 pub mod memory;
 pub mod processor;
 pub mod sim;
+pub mod world;
+
+pub use world::World;

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use shardkeeper::{
-    Batch, ChangeKind, Progress, RecordProcessor, SequenceNumber, ShardContext, ShardId,
+    Batch, ChangeKind, Progress, RecordProcessor, SequenceNumber, ShardContext, ShardId, WorkerId,
 };
 
 /// Remembers every delivery of all the processors that it makes. A clone shares the memory.
@@ -34,6 +34,8 @@ struct Memory {
 pub struct Delivery {
     /// The shard.
     pub shard: ShardId,
+    /// The incarnation of the worker to whose processor it was delivered.
+    pub worker: WorkerId,
     /// The fencing token under which it was delivered.
     pub epoch: u64,
     /// Its position.
@@ -46,7 +48,49 @@ pub struct Delivery {
     pub new_image: Option<String>,
 }
 
+impl Delivery {
+    /// The deliveries that a batch is.
+    pub(crate) fn all_of(batch: &Batch, cx: &ShardContext) -> Vec<Self> {
+        let delivery = |record: &shardkeeper::Record| Self {
+            shard: batch.shard().clone(),
+            worker: cx.worker_id().clone(),
+            epoch: cx.fencing_token(),
+            sequence_number: record.sequence_number(),
+            kind: record.kind(),
+            keys: record.keys_json().to_owned(),
+            new_image: record.new_image_json().map(str::to_owned),
+        };
+        batch.iter().map(delivery).collect()
+    }
+}
+
+/// The deliveries whose *first* time came after the first time of a later change of the same item.
+pub(crate) fn out_of_order<'a>(all: impl Iterator<Item = &'a Delivery>) -> Vec<Delivery> {
+    let mut seen = BTreeSet::new();
+    let mut latest: BTreeMap<&str, SequenceNumber> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for delivery in all {
+        if !seen.insert(delivery.sequence_number) {
+            continue;
+        }
+        let before = latest.get(delivery.keys.as_str());
+        if before.is_some_and(|before| *before > delivery.sequence_number) {
+            wrong.push(delivery.clone());
+        } else {
+            latest.insert(&delivery.keys, delivery.sequence_number);
+        }
+    }
+    wrong
+}
+
 impl Recorder {
+    /// The deliveries for which `wanted` holds: of one shard, one worker, one item.
+    pub fn deliveries_where(&self, wanted: impl Fn(&Delivery) -> bool) -> Vec<Delivery> {
+        let memory = self.lock();
+        let found = memory.deliveries.iter().filter(|delivery| wanted(delivery));
+        found.cloned().collect()
+    }
+
     /// Makes processors for [`Worker::run`](shardkeeper::Worker::run).
     pub fn factory(&self) -> impl Fn(&ShardContext) -> Recording + Send + Sync + 'static {
         let recorder = self.clone();
@@ -86,21 +130,7 @@ impl Recorder {
 
     /// Records whose *first* delivery came after the first delivery of a later change of the same item.
     pub fn out_of_order(&self) -> Vec<Delivery> {
-        let mut seen = BTreeSet::new();
-        let mut latest: BTreeMap<String, SequenceNumber> = BTreeMap::new();
-        let mut wrong = Vec::new();
-        for delivery in self.lock().deliveries.iter() {
-            if !seen.insert(delivery.sequence_number) {
-                continue;
-            }
-            let before = latest.get(&delivery.keys);
-            if before.is_some_and(|before| *before > delivery.sequence_number) {
-                wrong.push(delivery.clone());
-            } else {
-                latest.insert(delivery.keys.clone(), delivery.sequence_number);
-            }
-        }
-        wrong
+        out_of_order(self.lock().deliveries.iter())
     }
 
     fn lock(&self) -> MutexGuard<'_, Memory> {
@@ -116,14 +146,7 @@ impl RecordProcessor for Recording {
     type Error = Infallible;
 
     async fn process(&mut self, batch: Batch, cx: &ShardContext) -> Result<Progress, Infallible> {
-        let deliveries = batch.iter().map(|record| Delivery {
-            shard: batch.shard().clone(),
-            epoch: cx.fencing_token(),
-            sequence_number: record.sequence_number(),
-            kind: record.kind(),
-            keys: record.keys_json().to_owned(),
-            new_image: record.new_image_json().map(str::to_owned),
-        });
+        let deliveries = Delivery::all_of(&batch, cx);
         self.0.lock().deliveries.extend(deliveries);
         Ok(Progress::Done)
     }

@@ -11,6 +11,8 @@ pub struct ItemChange {
     keys: Value,
     old: Option<Value>,
     new: Option<Value>,
+    /// In seconds, as the service tells it.
+    at: Option<u64>,
 }
 
 impl ItemChange {
@@ -21,6 +23,7 @@ impl ItemChange {
             keys,
             old: None,
             new: Some(new),
+            at: None,
         }
     }
 
@@ -31,6 +34,7 @@ impl ItemChange {
             keys,
             old: Some(old),
             new: Some(new),
+            at: None,
         }
     }
 
@@ -41,7 +45,20 @@ impl ItemChange {
             keys,
             old: Some(old),
             new: None,
+            at: None,
         }
+    }
+
+    /// When it was made, in seconds since 1970: the service tells no fractions.
+    #[must_use]
+    pub fn at(mut self, seconds: u64) -> Self {
+        self.at = Some(seconds);
+        self
+    }
+
+    /// The item's key, as text.
+    pub(crate) fn key(&self) -> String {
+        self.keys.to_string()
     }
 
     fn name(&self) -> &'static str {
@@ -57,6 +74,9 @@ impl ItemChange {
             "Keys": self.keys, "SequenceNumber": sequence_number.as_str(),
             "SizeBytes": self.keys.to_string().len(), "StreamViewType": "NEW_AND_OLD_IMAGES",
         });
+        if let Some(at) = self.at {
+            change["ApproximateCreationDateTime"] = at.into();
+        }
         for (member, image) in [("OldImage", &self.old), ("NewImage", &self.new)] {
             if let Some(image) = image {
                 change[member] = image.clone();

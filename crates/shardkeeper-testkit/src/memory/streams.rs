@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use shardkeeper_core::checkpoint::Timestamp;
 use shardkeeper_core::ids::{SequenceNumber, ShardId, StreamArn};
 use shardkeeper_core::lineage::Shard;
+use shardkeeper_core::page::Undecodable;
 use shardkeeper_core::ports::{
     FailureKind, Fetched, PortError, Position, ShardIterator, ShardPage, StreamSource, StreamStatus,
 };
@@ -20,7 +21,7 @@ const FIRST_SEQUENCE_NUMBER: u128 = 100_000_000_000_000_000_000;
 /// A [`StreamSource`] in memory: one table with one stream, whose shards and records a test adds.
 /// A clone is another handle to the same stream.
 ///
-/// Iterators never expire and nothing is trimmed; a page is as long as asked. It knows no time, so
+/// Iterators never expire and nothing is trimmed by its age; a page is as long as asked. It knows no time, so
 /// [`Position::At`] is [`FailureKind::Invalid`], as on local servers.
 #[derive(Debug, Clone)]
 pub struct MemoryStreams(Arc<Mutex<State>>);
@@ -37,7 +38,16 @@ struct State {
 #[derive(Debug)]
 struct MemoryShard {
     shard: Shard,
-    records: Vec<Record>,
+    records: Vec<Kept>,
+    /// How many of the oldest are no longer there.
+    trimmed: usize,
+}
+
+#[derive(Debug)]
+struct Kept {
+    number: SequenceNumber,
+    /// `None` when nobody can decode it.
+    record: Option<Record>,
 }
 
 /// The stream has no such open shard.
@@ -88,6 +98,7 @@ impl MemoryStreams {
             MemoryShard {
                 shard,
                 records: Vec::new(),
+                trimmed: 0,
             },
         );
         id
@@ -106,8 +117,35 @@ impl MemoryStreams {
         let unknown = || UnknownShard(shard.clone());
         let number = state.next_number().ok_or_else(unknown)?;
         let record = Record::from_json(change.wire(number).to_string()).ok_or_else(unknown)?;
-        state.open_shard(shard)?.records.push(record);
+        let record = Some(record);
+        state
+            .open_shard(shard)?
+            .records
+            .push(Kept { number, record });
         Ok(number)
+    }
+
+    /// Adds a record that nobody can decode.
+    ///
+    /// # Errors
+    /// If there is no such open shard.
+    pub fn push_undecodable(&self, shard: &ShardId) -> Result<SequenceNumber, UnknownShard> {
+        let mut state = self.state();
+        let unknown = || UnknownShard(shard.clone());
+        let number = state.next_number().ok_or_else(unknown)?;
+        let record = None;
+        state
+            .open_shard(shard)?
+            .records
+            .push(Kept { number, record });
+        Ok(number)
+    }
+
+    /// Takes away every record of a shard so far, as their age does.
+    pub fn trim(&self, shard: &ShardId) {
+        if let Some(shard) = self.state().shards.get_mut(shard) {
+            shard.trimmed = shard.records.len();
+        }
     }
 
     /// Closes a shard: it gets no more records, and its last page has no next iterator.
@@ -134,6 +172,11 @@ impl MemoryStreams {
         for shard in state.shards.values_mut() {
             shard.shard.ending = shard.shard.ending.or(number);
         }
+    }
+
+    /// The shard that this iterator is in.
+    pub(crate) fn shard_of(iterator: &ShardIterator) -> Option<ShardId> {
+        place(iterator).map(|(_, shard)| shard)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -180,6 +223,39 @@ impl State {
             view_type: Some("NEW_AND_OLD_IMAGES".to_owned()),
         }
     }
+}
+
+impl MemoryShard {
+    /// The place behind this number; `None` when something behind it is gone.
+    fn after(&self, number: SequenceNumber) -> Option<usize> {
+        let index = self.records.partition_point(|kept| kept.number <= number);
+        (index >= self.trimmed).then_some(index)
+    }
+
+    /// The page at this place, and the place behind it.
+    fn page(&self, index: usize, limit: usize) -> (Page, usize) {
+        let rest = self.records.get(index..).unwrap_or_default();
+        let mut page = Page::default();
+        let mut reached = index;
+        for kept in rest.iter().take(limit) {
+            reached += 1;
+            match &kept.record {
+                Some(record) => {
+                    page.bytes += record.keys_json().len();
+                    page.records.push(record.clone());
+                }
+                None => page.undecodable.push(Undecodable {
+                    index: page.records.len(),
+                    sequence_number: Some(kept.number),
+                }),
+            }
+        }
+        (page, reached)
+    }
+}
+
+fn trimmed(action: &'static str) -> impl Fn() -> PortError {
+    move || PortError::new(FailureKind::Trimmed, action, "trimmed")
 }
 
 /// An iterator says which record of which shard comes next.
@@ -235,12 +311,10 @@ impl StreamSource for MemoryStreams {
         const ACTION: &str = "GetShardIterator";
         let state = self.state();
         state.known(ACTION, stream)?;
-        let records = &state.shard(ACTION, shard)?.records;
+        let shard_kept = state.shard(ACTION, shard)?;
         let index = match at {
-            Position::TrimHorizon => 0,
-            Position::After(number) => {
-                records.partition_point(|record| record.sequence_number() <= number)
-            }
+            Position::TrimHorizon => shard_kept.trimmed,
+            Position::After(number) => shard_kept.after(number).ok_or_else(trimmed(ACTION))?,
             _ => {
                 return Err(PortError::new(
                     FailureKind::Invalid,
@@ -259,20 +333,11 @@ impl StreamSource for MemoryStreams {
         let (index, id) = place(from).ok_or_else(odd)?;
         let state = self.state();
         let shard = state.shard(ACTION, &id)?;
-        let rest = shard.records.get(index..).unwrap_or_default();
-        let records: Vec<Record> = rest
-            .iter()
-            .take(usize::from(limit.clamp(1, 1000)))
-            .cloned()
-            .collect();
-        let reached = index.saturating_add(records.len());
+        if index < shard.trimmed {
+            return Err(trimmed(ACTION)());
+        }
+        let (page, reached) = shard.page(index, usize::from(limit.clamp(1, 1000)));
         let ended = shard.shard.ending.is_some() && reached >= shard.records.len();
-        let bytes = records.iter().map(|record| record.keys_json().len()).sum();
-        let page = Page {
-            records,
-            undecodable: Vec::new(),
-            bytes,
-        };
         Ok(Fetched {
             page,
             next: if ended { None } else { iterator(&id, reached) },
