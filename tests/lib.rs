@@ -294,3 +294,8 @@ impl World {
         tokio::time::sleep(time).await;
     }
 }
+
+/// The code of docs/TESTING.md compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/TESTING.md")]
+pub mod testing_page {}

@@ -161,8 +161,8 @@ impl WorldBuilder {
         self
     }
 
-    /// How long the workers may take to finish everything, in virtual time from the end of all trouble on. Default 30
-    /// minutes. What is not done by then is told by [`Run`].
+    /// How long the workers may take to finish everything, in virtual time from the end of all trouble on, and how long a
+    /// script may take. Default 30 minutes. What is not done by then is told by [`Run`].
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
         self

@@ -95,6 +95,8 @@ where
 
 /// All of the trouble, and the time until everything is done.
 async fn lives(stage: &Stage, world: &WorldBuilder) {
+    let length = world.script.is_none().then(|| trouble::length(world));
+    let longest = world.time_limit + length.unwrap_or_default();
     let trouble = async {
         match &world.script {
             Some(script) => enact::play(stage, script).await,
@@ -104,7 +106,7 @@ async fn lives(stage: &Stage, world: &WorldBuilder) {
     tokio::select! {
         biased;
         () = trouble => {}
-        () = stage.sleep(world.time_limit) => {}
+        () = stage.sleep(longest) => {}
     }
     let over = stage.lock().now() + world.time_limit;
     while !unsettled(stage).is_empty() && stage.lock().now() < over {

@@ -21,6 +21,12 @@ enum Act {
     Meet(Adversity),
 }
 
+/// How long it takes when nothing is in the way.
+pub(super) fn length(world: &WorldBuilder) -> Duration {
+    let changes = u32::try_from(world.changes.len()).unwrap_or(u32::MAX);
+    TROUBLE.max(QUIET_PACE.saturating_mul(changes))
+}
+
 /// Plays the whole trouble.
 pub(super) async fn play(stage: &Stage, world: &WorldBuilder) {
     let agenda = {
@@ -31,6 +37,10 @@ pub(super) async fn play(stage: &Stage, world: &WorldBuilder) {
         state.begin(&roots);
         if world.adversities.contains(&Adversity::Redelivery) {
             state.redeliveries = 1 + state.dice.u32(0..4);
+        }
+        if world.adversities.contains(&Adversity::Burst) {
+            let bursts = world.changes.len().div_ceil(BURST);
+            (0..bursts).for_each(|_| state.meet(Adversity::Burst));
         }
         agenda(&mut state.dice, world)
     };
