@@ -140,8 +140,12 @@ impl Machine {
         let mut owed = duration.div_f64(self.0.rate);
         while !owed.is_zero() {
             let before = self.power().slept;
-            tokio::time::sleep(owed).await;
-            owed = self.power().slept.saturating_sub(before);
+            let due = tokio::time::Instant::now() + owed;
+            tokio::time::sleep_until(due).await;
+            // The part of the machine's sleep that came after the timer was due cost it nothing.
+            let late = tokio::time::Instant::now().saturating_duration_since(due);
+            let slept = self.power().slept.saturating_sub(before);
+            owed = slept.saturating_sub(late);
         }
     }
 
@@ -251,5 +255,42 @@ impl<T> Future for Hosted<T> {
             Some(task) => task.as_mut().poll(cx),
             None => Poll::Pending,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    /// Suspends a machine for `asleep` a second after a sleep of five has begun; how long the sleep took in all.
+    async fn slept_through(asleep: u64) -> u64 {
+        let machine = Machine::new(Duration::ZERO, 0);
+        let second = Duration::from_secs(1);
+        let mut sleep = Box::pin(machine.host(
+            {
+                let machine = machine.clone();
+                async move { machine.sleep(5 * second).await }
+            },
+            false,
+        ));
+        assert!((&mut sleep).now_or_never().is_none());
+        let steps = [second, Duration::from_secs(asleep)];
+        for (step, halts) in steps.into_iter().zip([true, false]) {
+            tokio::time::advance(step).await;
+            if halts {
+                machine.halt(Halt::Suspended);
+            } else {
+                machine.go_on();
+            }
+        }
+        sleep.await;
+        machine.now().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn timers_of_a_machine_that_slept_are_late_by_its_sleep_and_no_more() {
+        assert_eq!(slept_through(2).await, 1 + 2 + 4, "due after it woke up");
+        assert_eq!(slept_through(60).await, 1 + 60 + 4, "due while it slept");
     }
 }
