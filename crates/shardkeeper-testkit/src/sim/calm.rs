@@ -2,8 +2,8 @@
 //! is promised for quiet times.
 
 use super::chaos::Fault;
-use super::fleet::millis;
 use super::ground::{BIRTH, MINUTE, SECOND, Time};
+use super::invariants::Verdict;
 use super::oracle::Fact;
 use super::world::{ShardNo, World};
 
@@ -11,24 +11,32 @@ use super::world::{ShardNo, World};
 const LOOK: Time = 2 * SECOND;
 /// Changes of the last fault phase may be listed late by so much.
 const LISTED_BY: Time = 5 * MINUTE;
-/// Everything that is left to be read is read within this time.
-const RESTS_WITHIN: Time = 15 * MINUTE;
-/// The longest pause between two attempts at anything, and the calls around it.
-const SLACK: Time = 45 * SECOND;
+/// How often one in which things go wrong is.
+const GLANCE: Time = 10 * SECOND;
 
 /// How far the quiet part of a run has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Calm {
     stage: Stage,
     since: Time,
-    /// L1 has been judged.
-    owned: bool,
     /// The processor of this shard fails, whatever else is well.
     pub(crate) cursed: Option<ShardNo>,
 }
 
+/// The world as it stands, for the judges.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Glance {
+    /// How far the quiet part is, and since when; `None` while things go wrong.
+    pub(crate) calm: Option<(Stage, Time)>,
+    /// A lease that nobody owns who lives.
+    pub(crate) unowned: Option<Verdict>,
+    /// Why the world is not at rest.
+    pub(crate) unsettled: Option<Verdict>,
+}
+
+/// A part of the quiet part of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Stage {
+pub(crate) enum Stage {
     /// Comes to rest after the last fault.
     #[default]
     Healing,
@@ -63,21 +71,31 @@ impl World {
         self.after(LOOK, World::look);
     }
 
+    /// Has the judges look at it while things go wrong.
+    pub(super) fn glance(&mut self) {
+        if self.healing {
+            return;
+        }
+        let (oracle, scene) = self.scene();
+        oracle.look(&scene, &Glance::default());
+        self.after(GLANCE, World::glance);
+    }
+
     /// Is it at rest, or too late?
     fn look(&mut self) {
-        let owned = self.unowned();
-        self.judge_ownership(owned);
-        match self.unsettled() {
-            None if self.calm.stage != Stage::Healing
-                || self.now > self.calm.since + self.quiet_time() =>
-            {
-                self.next_stage()
-            }
-            Some(why) if self.now > self.calm.since + RESTS_WITHIN => {
-                self.oracle.accuse_of(self.now, "L10", why);
-                self.over = true;
-            }
-            _ => {}
+        let glance = Glance {
+            calm: Some((self.calm.stage, self.calm.since)),
+            unowned: self.unowned(),
+            unsettled: self.unsettled(),
+        };
+        let (oracle, scene) = self.scene();
+        oracle.look(&scene, &glance);
+        // Nothing gets better from waiting.
+        self.over = !oracle.violations.is_empty();
+        let waits =
+            self.calm.stage == Stage::Healing && self.now <= self.calm.since + self.quiet_time();
+        if glance.unsettled.is_none() && !waits {
+            self.next_stage();
         }
         if !self.over {
             self.after(LOOK, World::look);
@@ -102,36 +120,8 @@ impl World {
         wait.min(LISTED_BY) + MINUTE
     }
 
-    /// L1 after the last fault, L4 after a crash: whatever can be read is owned by somebody who lives.
-    fn judge_ownership(&mut self, unowned: Option<(Option<ShardNo>, String)>) {
-        let lease = millis(self.scenario.settings.lease_duration);
-        // What a person did to an idle lease is seen by the next sweep of the whole table.
-        let shard = unowned.as_ref().and_then(|(shard, _)| *shard);
-        let log = shard.and_then(|shard| self.oracle.ledger.shards.get(shard));
-        let seen_late = if log.is_some_and(|log| log.edited) {
-            millis(self.scenario.settings.sweep_interval)
-        } else {
-            0
-        };
-        let (judge, bound) = match self.calm.stage {
-            Stage::Healing => ("L1", 3 * lease + SLACK + seen_late),
-            // A watch interval is a fifth of the lease duration; three of them, and a sweep.
-            Stage::Crashed => ("L4", lease + 3 * lease / 5 + 5 * SECOND),
-            Stage::RolledOver | Stage::Left => return,
-        };
-        match unowned {
-            _ if self.calm.owned => {}
-            None => self.calm.owned = true,
-            Some(why) if self.now > self.calm.since + bound => {
-                self.oracle.accuse_of(self.now, judge, why);
-                self.calm.owned = true;
-            }
-            Some(_) => {}
-        }
-    }
-
     fn next_stage(&mut self) {
-        (self.calm.since, self.calm.owned) = (self.now, false);
+        self.calm.since = self.now;
         match self.calm.stage {
             Stage::Healing => {
                 self.calm.stage = Stage::RolledOver;

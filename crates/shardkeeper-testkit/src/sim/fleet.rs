@@ -42,8 +42,6 @@ pub(crate) struct Seat {
     pub(crate) beats: Beats,
     /// It was asked to leave, then.
     pub(crate) leaving_since: Option<Time>,
-    /// Something holds it up at times until then.
-    pub(crate) halted_until: Time,
     /// Nobody comes back here.
     pub(crate) closed: bool,
 }
@@ -169,8 +167,6 @@ impl World {
             self.oracle
                 .accuse(self.now, "panic", format!("w{seat} ended with {error}"));
         }
-        let asked = self.fleet.seats[seat].leaving_since;
-        self.judge_shutdown(seat, asked);
         let place = &mut self.fleet.seats[seat];
         (
             place.machine,
@@ -184,20 +180,6 @@ impl World {
         });
         let pause = self.dice.u64(SECOND..20 * SECOND);
         self.after(pause, move |world| world.launch(seat));
-    }
-
-    /// L5: whoever was asked to leave has left within the grace and the calls that were under way.
-    fn judge_shutdown(&mut self, seat: usize, asked: Option<Time>) {
-        let Some(asked) = asked.filter(|asked| self.fleet.seats[seat].halted_until < *asked) else {
-            return;
-        };
-        let took = self.now - asked;
-        let grace = millis(self.scenario.settings.shutdown_grace);
-        let call = millis(self.scenario.settings.call_timeout);
-        if took > grace + 4 * call {
-            let message = format!("w{seat} took {took} ms to leave, the grace is {grace} ms");
-            self.oracle.accuse(self.now, "L5", message);
-        }
     }
 }
 

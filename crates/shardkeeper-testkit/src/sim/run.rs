@@ -91,6 +91,7 @@ async fn play(scenario: Scenario, wishes: Wishes) -> Outcome {
     shared.with(|world| {
         world.begin_life();
         world.begin_trouble();
+        world.glance();
         for _ in 0..world.scenario.workers {
             let (seat, wait) = (world.seat(None), world.dice.u64(1..20 * SECOND));
             world.after(wait, move |world| world.launch(seat));

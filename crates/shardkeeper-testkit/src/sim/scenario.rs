@@ -8,6 +8,8 @@ use shardkeeper::{Decision, Settings};
 use super::chaos::Fault;
 use super::ground::{MINUTE, Time};
 
+const MIB: u64 = 1024 * 1024;
+
 /// A world before it begins. Everything in it comes from the seed, unless a [`Cut`] says otherwise.
 #[derive(Debug, Clone)]
 pub struct Scenario {
@@ -127,5 +129,7 @@ fn settings(dice: &mut fastrand::Rng) -> Settings {
     settings.checkpoint_interval = Duration::from_secs([1, 1, 10][dice.usize(0..3)]);
     settings.page_limit = [3, 20, 1_000][dice.usize(0..3)];
     settings.prefetch_pages = dice.u16(0..3);
+    // A small budget holds two pages as large as pages may be.
+    settings.fetched_bytes_max = [2 * MIB, 8 * MIB, 256 * MIB][dice.usize(0..3)];
     settings
 }

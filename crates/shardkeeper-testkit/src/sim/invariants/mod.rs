@@ -3,10 +3,17 @@
 //! A judge sees every fact together with what was known *before* it, so that it can say at the very step at
 //! which something goes wrong.
 
+mod l01_recovery;
 mod l02_children_follow;
+mod l03_no_starvation;
+mod l04_take_over;
+mod l05_shutdown_ends;
+mod l06_no_lease_is_stuck;
 mod l07_budgets;
+mod l08_memory;
 mod l09_calls_stay_bounded;
 mod l09_pauses_spread;
+mod l10_progress;
 mod s01_no_loss;
 mod s02_no_silent_loss;
 mod s03_in_order_within_a_shard;
@@ -21,14 +28,24 @@ mod s11_nothing_after_the_loss_of_a_lease;
 mod s12_ambiguity_is_resolved;
 mod s13_checkpoints_belong_to_a_stream;
 mod s14_numbers_are_numbers;
+mod s15_trouble_stays_its_own;
 mod s16_no_item_data;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use self::s09_the_family_tree_stays_whole::is_covered;
+use super::calm::Glance;
+use super::ground::{SECOND, Time};
 use super::oracle::{Fact, Ledger, Scene, ShardLog};
 use super::scenario::Beginning;
 use super::world::ShardNo;
 use super::world::shards::{Shard, number_of, service_millis};
 use shardkeeper_core::checkpoint::Checkpoint;
+
+/// The longest pause between two attempts at anything, and the calls around it.
+const SLACK: Time = 45 * SECOND;
+/// What a fetch sets aside before its page is there.
+const BUDGET_OF_ONE_PAGE: u64 = 1024 * 1024;
 
 /// What a judge says, and of which shard.
 pub(crate) type Verdict = (Option<ShardNo>, String);
@@ -39,7 +56,14 @@ pub(crate) trait Judge: Send {
     fn name(&self) -> &'static str;
 
     /// Looks at a fact and at what was known before it; says what is wrong.
-    fn see(&mut self, scene: &Scene<'_>, ledger: &Ledger, fact: &Fact) -> Option<String>;
+    fn see(&mut self, _: &Scene<'_>, _: &Ledger, _: &Fact) -> Option<String> {
+        None
+    }
+
+    /// Looks at the world as it stands, from time to time.
+    fn look(&mut self, _: &Scene<'_>, _: &Ledger, _: &Glance) -> Option<Verdict> {
+        None
+    }
 
     /// Looks at everything when it is over.
     fn at_end(&mut self, _: &Scene<'_>, _: &Ledger) -> Vec<Verdict> {
@@ -64,11 +88,19 @@ pub(crate) fn all() -> Vec<Box<dyn Judge>> {
         Box::new(s12_ambiguity_is_resolved::AmbiguityIsResolved::default()),
         Box::new(s13_checkpoints_belong_to_a_stream::BelongToAStream),
         Box::new(s14_numbers_are_numbers::NumbersAreNumbers),
+        Box::new(s15_trouble_stays_its_own::TroubleStaysItsOwn),
         Box::new(s16_no_item_data::NoItemData),
+        Box::new(l01_recovery::Recovery::default()),
         Box::new(l02_children_follow::ChildrenFollow::default()),
+        Box::new(l03_no_starvation::NoStarvation),
+        Box::new(l04_take_over::TakeOver::default()),
+        Box::new(l05_shutdown_ends::ShutdownEnds::default()),
+        Box::new(l06_no_lease_is_stuck::NoLeaseIsStuck::default()),
         Box::new(l07_budgets::Budgets::default()),
+        Box::new(l08_memory::Memory),
         Box::new(l09_calls_stay_bounded::CallsStayBounded::default()),
         Box::new(l09_pauses_spread::PausesSpread::default()),
+        Box::new(l10_progress::Progress),
     ]
 }
 

@@ -4,17 +4,13 @@
 //! end every record was reached.
 
 use super::{Judge, Verdict, may_be_passed};
-use crate::sim::oracle::{Fact, Ledger, Scene};
+use crate::sim::oracle::{Ledger, Scene};
 
 pub(super) struct NoLoss;
 
 impl Judge for NoLoss {
     fn name(&self) -> &'static str {
         "S1"
-    }
-
-    fn see(&mut self, _: &Scene<'_>, _: &Ledger, _: &Fact) -> Option<String> {
-        None
     }
 
     fn at_end(&mut self, scene: &Scene<'_>, ledger: &Ledger) -> Vec<Verdict> {

@@ -3,6 +3,7 @@
 use shardkeeper_core::event::Event;
 use shardkeeper_core::lease::Lease;
 
+use super::holdings::Paper;
 use crate::sim::chaos::Fault;
 use crate::sim::ground::Time;
 use crate::sim::world::{Op, ShardNo};
@@ -74,6 +75,17 @@ pub(crate) enum Fact {
         seat: usize,
         op: Op,
     },
+    /// A worker asks for records of a shard.
+    Polled {
+        seat: usize,
+        shard: ShardNo,
+    },
+    /// A page with records has come to a worker.
+    PageCame {
+        seat: usize,
+        shard: ShardNo,
+        page: Paper,
+    },
     /// A reader goes on behind this number.
     Opened {
         shard: ShardNo,
@@ -115,6 +127,14 @@ pub(crate) struct Dispatch {
 }
 
 impl Fact {
+    /// It is judged, and too dull to be told.
+    pub(super) fn is_dull(&self) -> bool {
+        matches!(
+            self,
+            Self::Called { .. } | Self::Polled { .. } | Self::PageCame { .. }
+        )
+    }
+
     /// The shard that it is about.
     pub(crate) fn shard(&self) -> Option<ShardNo> {
         match self {
@@ -123,6 +143,8 @@ impl Fact {
             | Self::ShardVanished { shard }
             | Self::Trimmed { shard, .. }
             | Self::LeaseChanged { shard, .. }
+            | Self::Polled { shard, .. }
+            | Self::PageCame { shard, .. }
             | Self::Opened { shard, .. }
             | Self::Returned { shard, .. }
             | Self::EndAccepted { shard, .. } => Some(*shard),

@@ -9,6 +9,7 @@ use shardkeeper_core::lease::Lease;
 
 use super::Scene;
 use super::fact::{Author, Dispatch, Fact};
+use super::holdings::Holdings;
 use crate::sim::ground::Time;
 use crate::sim::invariants::before_the_start;
 use crate::sim::world::ShardNo;
@@ -18,6 +19,8 @@ use crate::sim::world::shards::{Shard, number_of};
 #[derive(Default)]
 pub(crate) struct Ledger {
     pub(crate) shards: Vec<ShardLog>,
+    /// What is in the hands of the workers.
+    pub(crate) holdings: Holdings,
     /// Records whose first delivery was later than that of a later change, by item: the latest first delivery.
     pub(crate) latest: BTreeMap<(usize, u32), u128>,
 }
@@ -139,6 +142,7 @@ impl Ledger {
 
     /// Writes down what happened.
     pub(super) fn take_in(&mut self, scene: &Scene<'_>, fact: &Fact) {
+        self.holdings.take_in(scene.now, fact);
         match fact {
             Fact::LeaseChanged {
                 shard, after, by, ..
@@ -148,6 +152,7 @@ impl Ledger {
             }
             Fact::Dispatched(dispatch) => self.dispatched(scene, dispatch),
             Fact::Returned {
+                seat,
                 shard,
                 acked,
                 epoch,
@@ -159,6 +164,7 @@ impl Ledger {
                     mark.acked = true;
                     mark.acked_under = mark.acked_under.max(Some(*epoch));
                 }
+                self.put_down(scene, (*seat, *shard));
             }
             Fact::EndAccepted { shard, .. } => self.log_mut(*shard).end_accepted = true,
             Fact::Trimmed { shard, from, to } => {
@@ -202,6 +208,22 @@ impl Ledger {
         }
     }
 
+    /// A worker puts down the pages of a shard in which everything is processed.
+    fn put_down(&mut self, scene: &Scene<'_>, (seat, shard): (usize, ShardNo)) {
+        let (truth, log) = (&scene.streams.shards[shard], &self.shards[shard]);
+        let done = |epoch, place| {
+            let mark = log.mark(place);
+            let acked = mark.acked_under.is_some_and(|under| under >= epoch);
+            let nobody_s = truth.records[place].record.is_none();
+            acked
+                || mark.skipped
+                || mark.told
+                || nobody_s
+                || before_the_start(scene, truth, log, place)
+        };
+        self.holdings.settle((seat, shard), scene.now, done);
+    }
+
     fn said(&mut self, scene: &Scene<'_>, (seat, shard): (usize, ShardNo), event: &Event) {
         let truth = &scene.streams.shards[shard];
         let log = self.log_mut(shard);
@@ -212,6 +234,7 @@ impl Ledger {
                 if let Some(place) = truth.place_of(number_of(*sequence_number)) {
                     log.mark_mut(place).skipped = true;
                 }
+                self.put_down(scene, (seat, shard));
             }
             Event::LeaseAcquired { epoch, .. } => {
                 log.held.insert(seat, *epoch);

@@ -1,13 +1,16 @@
 //! Who knows everything: writes down what happens, and has it judged at once.
 
 mod fact;
+mod holdings;
 mod ledger;
 mod story;
 mod telling;
 
 pub(crate) use self::fact::{Author, Dispatch, Fact};
+pub(crate) use self::holdings::Paper;
 pub(crate) use self::ledger::{Ledger, ShardLog};
 pub(crate) use self::story::Story;
+use super::calm::Glance;
 use super::ground::Time;
 use super::invariants::{self, Judge};
 use super::scenario::Scenario;
@@ -106,9 +109,7 @@ impl Oracle {
         if let Some(shard) = fact.shard() {
             self.ledger.log_mut(shard);
         }
-        // A call is judged, and too dull to be written down.
-        let dull = matches!(fact, Fact::Called { .. });
-        if !dull {
+        if !fact.is_dull() {
             self.story.tell(scene.now, &fact);
         }
         for judge in &mut self.judges {
@@ -119,12 +120,23 @@ impl Oracle {
                 keep(&mut self.violations, violation);
             }
         }
-        if dull {
-            return;
-        }
         self.count(&fact);
         self.ledger.take_in(scene, &fact);
-        self.story.keep(scene.now, fact);
+        if !fact.is_dull() {
+            self.story.keep(scene.now, fact);
+        }
+    }
+
+    /// Has the world as it stands judged, though nothing happened.
+    pub(crate) fn look(&mut self, scene: &Scene<'_>, glance: &Glance) {
+        for judge in &mut self.judges {
+            if let Some((shard, message)) = judge.look(scene, &self.ledger, glance) {
+                let violation = self
+                    .story
+                    .violation(scene.now, judge.name(), message, shard);
+                keep(&mut self.violations, violation);
+            }
+        }
     }
 
     /// The application had read a shard up to this number before the world began.
@@ -154,17 +166,6 @@ impl Oracle {
     /// Something is wrong that no judge of facts can see.
     pub(crate) fn accuse(&mut self, now: Time, judge: &'static str, message: String) {
         let violation = self.story.violation(now, judge, message, None);
-        keep(&mut self.violations, violation);
-    }
-
-    /// The same of a shard.
-    pub(crate) fn accuse_of(
-        &mut self,
-        now: Time,
-        judge: &'static str,
-        (shard, message): (Option<ShardNo>, String),
-    ) {
-        let violation = self.story.violation(now, judge, message, shard);
         keep(&mut self.violations, violation);
     }
 

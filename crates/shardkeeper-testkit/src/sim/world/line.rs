@@ -16,6 +16,7 @@ use shardkeeper_core::ports::{
 use shardkeeper_core::row::{Row, RowKey, Write};
 use tokio::sync::oneshot;
 
+use super::reading::shard_behind;
 use super::shards::service_millis;
 use super::weather::{Op, Passage, Twist};
 use super::{Shared, World};
@@ -185,6 +186,8 @@ impl StreamSource for Line {
         at: Position,
     ) -> Result<ShardIterator, PortError> {
         let (stream, shard) = (stream.clone(), shard.clone());
+        self.world
+            .with(|world| world.asked(self.seat, world.shard_of(&stream, &shard)));
         self.call(Op::Open, move |world, twist| match twist {
             Twist::Empty => Err(odd(Op::Open)),
             _ => world.open(&stream, &shard, at),
@@ -193,12 +196,18 @@ impl StreamSource for Line {
     }
 
     async fn fetch(&self, from: &ShardIterator, limit: u16) -> Result<Fetched, PortError> {
-        let from = from.clone();
-        self.call(Op::Fetch, move |world, twist| match twist {
-            Twist::Empty => world.false_end(&from).ok_or_else(|| odd(Op::Fetch)),
-            _ => world.fetch(&from, limit),
-        })
-        .await
+        let (from, asked) = (from.clone(), from.clone());
+        self.world
+            .with(|world| world.asked(self.seat, shard_behind(&asked)));
+        let fetched = self
+            .call(Op::Fetch, move |world, twist| match twist {
+                Twist::Empty => world.false_end(&from).ok_or_else(|| odd(Op::Fetch)),
+                _ => world.fetch(&from, limit),
+            })
+            .await?;
+        self.world
+            .with(|world| world.came(self.seat, shard_behind(&asked), &fetched.page));
+        Ok(fetched)
     }
 
     fn service_time(&self) -> Option<Timestamp> {

@@ -3,12 +3,13 @@
 use shardkeeper_core::ids::{ShardId, StreamArn};
 use shardkeeper_core::page::{Page, Undecodable};
 use shardkeeper_core::ports::{FailureKind, Fetched, PortError, Position, ShardIterator};
+use shardkeeper_core::record::Record;
 
 use super::World;
 use super::shards::{Shard, ShardNo, number_of, sequence_number, service_millis};
 use crate::sim::chaos::Fault;
 use crate::sim::ground::{MINUTE, Time};
-use crate::sim::oracle::Fact;
+use crate::sim::oracle::{Fact, Paper};
 
 /// How long an iterator lives (F30).
 const ITERATOR_LIFE: Time = 15 * MINUTE;
@@ -107,6 +108,38 @@ impl World {
         self.page(&place, limit)
     }
 
+    /// A worker asks for records.
+    pub(super) fn asked(&mut self, seat: usize, shard: Option<ShardNo>) {
+        if let Some(shard) = shard {
+            self.happened(Fact::Polled { seat, shard });
+        }
+    }
+
+    /// A page has come to a worker.
+    pub(super) fn came(&mut self, seat: usize, shard: Option<ShardNo>, page: &Page) {
+        let ends = page.records.first().zip(page.records.last());
+        let Some((shard, (first, last))) = shard.zip(ends) else {
+            return;
+        };
+        let place = |record: &Record| {
+            let number = number_of(record.sequence_number());
+            self.streams.shards[shard].place_of(number)
+        };
+        if let Some((first, last)) = place(first).zip(place(last)) {
+            let page = Paper {
+                from: first,
+                to: last + 1,
+                bytes: page.bytes as u64,
+            };
+            self.happened(Fact::PageCame { seat, shard, page });
+        }
+    }
+
+    /// The shard of this name.
+    pub(super) fn shard_of(&self, arn: &StreamArn, id: &ShardId) -> Option<ShardNo> {
+        self.streams.stream_of(arn)?.by_id.get(id).copied()
+    }
+
     /// A page without records and without a next iterator of a shard that is open, and stays open for a while:
     /// of a closed one nobody could tell it from the end.
     pub(super) fn false_end(&mut self, from: &ShardIterator) -> Option<Fetched> {
@@ -196,6 +229,11 @@ fn after_number(shard: &Shard, number: u128, strict: bool) -> Result<usize, Port
 fn page_of(page: Page, next: Option<Place>) -> Result<Fetched, PortError> {
     let next = next.map(|place| token(&place)).transpose()?;
     Ok(Fetched { page, next })
+}
+
+/// The shard that an iterator reads.
+pub(super) fn shard_behind(iterator: &ShardIterator) -> Option<ShardNo> {
+    parse(iterator).map(|place| place.shard)
 }
 
 fn token(place: &Place) -> Result<ShardIterator, PortError> {

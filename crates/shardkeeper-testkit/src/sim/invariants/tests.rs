@@ -1,0 +1,309 @@
+//! Judges that no run of ours makes object: shown that they can, on made-up facts.
+
+use std::time::Duration;
+
+use shardkeeper_core::checkpoint::Checkpoint;
+use shardkeeper_core::event::{Acquired, Event};
+use shardkeeper_core::ids::WorkerId;
+use shardkeeper_core::lease::{Lease, NewLease};
+
+use super::SLACK;
+use crate::sim::calm::{Glance, Stage};
+use crate::sim::fleet::millis;
+use crate::sim::ground::{BIRTH, MINUTE, SECOND, Time};
+use crate::sim::oracle::{Author, Dispatch, Fact, Oracle, Paper, Scene};
+use crate::sim::scenario::Scenario;
+use crate::sim::world::Streams;
+
+const EPOCH: u64 = 3;
+const KIB: u64 = 1024;
+
+/// A stage on which a story is made up: two shards, and worker 0 that owns them.
+struct Stagecraft {
+    now: Time,
+    streams: Streams,
+    scenario: Scenario,
+    oracle: Oracle,
+}
+
+impl Stagecraft {
+    fn set() -> Self {
+        let mut dice = fastrand::Rng::with_seed(1);
+        let mut streams = Streams::new(&mut dice);
+        for salt in 0..2 {
+            let shard = streams.make(None, vec![salt], BIRTH, salt);
+            (0..20).for_each(|_| streams.write(shard, salt, BIRTH, false));
+        }
+        let mut scenario = Scenario::of(1);
+        scenario.settings.lease_duration = Duration::from_secs(10);
+        scenario.settings.fetched_bytes_max = 2 * KIB * KIB;
+        scenario.settings.prefetch_pages = 1;
+        let mut stage = Self {
+            now: BIRTH,
+            streams,
+            scenario,
+            oracle: Oracle::new(),
+        };
+        let worker = WorkerId::new("w0", 1);
+        stage.says(None, Event::WorkerJoined { worker });
+        (0..2).for_each(|shard| stage.acquires(shard));
+        stage
+    }
+
+    fn with(&mut self, act: impl FnOnce(&mut Oracle, &Scene<'_>)) {
+        let scene = Scene {
+            now: self.now,
+            streams: &self.streams,
+            scenario: &self.scenario,
+            healing: true,
+            started_at: None,
+        };
+        act(&mut self.oracle, &scene);
+    }
+
+    fn happens(&mut self, fact: Fact) {
+        self.with(|oracle, scene| oracle.happened(scene, fact));
+    }
+
+    fn says(&mut self, shard: Option<usize>, event: Event) {
+        let event = Box::new(event);
+        self.happens(Fact::Said {
+            seat: 0,
+            shard,
+            event,
+        });
+    }
+
+    fn acquires(&mut self, shard: usize) {
+        let acquired = Event::LeaseAcquired {
+            shard: self.streams.shards[shard].id.clone(),
+            epoch: EPOCH,
+            from: Checkpoint::TrimHorizon,
+            how: Acquired::Free,
+        };
+        self.says(Some(shard), acquired);
+    }
+
+    fn polls(&mut self, shard: usize) {
+        self.happens(Fact::Polled { seat: 0, shard });
+    }
+
+    fn page(&mut self, shard: usize, from: usize, bytes: u64) {
+        let to = from + 1;
+        let page = Paper { from, to, bytes };
+        self.happens(Fact::PageCame {
+            seat: 0,
+            shard,
+            page,
+        });
+    }
+
+    fn begins(&mut self, shard: usize, place: usize) {
+        self.happens(Fact::Dispatched(Dispatch {
+            seat: 0,
+            worker: "w0".into(),
+            shard,
+            epoch: EPOCH,
+            places: vec![Some(place)],
+        }));
+    }
+
+    fn returns(&mut self, shard: usize, acked: Vec<usize>) {
+        self.happens(Fact::Returned {
+            seat: 0,
+            shard,
+            epoch: EPOCH,
+            acked,
+            how: "did it",
+        });
+    }
+
+    /// Puts a row in place.
+    fn leases(&mut self, shard: usize, owner: Option<&WorkerId>) {
+        let new = NewLease {
+            stream: self.streams.streams[0].arn.clone(),
+            shard: self.streams.shards[shard].id.clone(),
+            parent: None,
+            checkpoint: Checkpoint::TrimHorizon,
+            epoch: EPOCH,
+            stopped: None,
+        };
+        let row = new.create(owner, "made up").apply(None).expect("a row");
+        let lease = Lease::parse(&row).expect("a lease");
+        self.happens(Fact::LeaseChanged {
+            shard,
+            before: None,
+            after: Some(Box::new(lease)),
+            by: Author::Worker(0),
+        });
+    }
+
+    fn waits(&mut self, time: Time) {
+        self.now += time;
+    }
+
+    fn looks(&mut self, glance: &Glance) {
+        self.with(|oracle, scene| oracle.look(scene, glance));
+    }
+
+    /// What this judge has said. Others may find fault with a story that is made up.
+    fn said_by(&self, judge: &str) -> Vec<&str> {
+        let violations = self.oracle.violations.iter();
+        violations
+            .filter(|violation| violation.judge == judge)
+            .map(|violation| violation.message.as_str())
+            .collect()
+    }
+}
+
+fn calm(stage: Stage) -> Glance {
+    Glance {
+        calm: Some((stage, BIRTH)),
+        ..Glance::default()
+    }
+}
+
+#[test]
+fn l3_a_shard_that_is_not_polled_while_another_is_starves() {
+    let mut stage = Stagecraft::set();
+    for _ in 0..12 {
+        stage.waits(10 * SECOND);
+        stage.polls(0);
+        stage.looks(&Glance::default());
+    }
+    let said = stage.said_by("L3");
+    assert!(said[0].starts_with("shard 1: w0 owns it"), "{said:?}");
+}
+
+#[test]
+fn l3_a_shard_that_is_busy_is_not_polled() {
+    let mut stage = Stagecraft::set();
+    stage.page(1, 0, KIB);
+    stage.begins(1, 0);
+    for _ in 0..12 {
+        stage.waits(10 * SECOND);
+        stage.polls(0);
+        stage.looks(&Glance::default());
+    }
+    assert!(stage.said_by("L3").is_empty());
+}
+
+#[test]
+fn l8_pages_of_all_shards_of_a_worker_are_counted_until_they_are_acknowledged() {
+    let mut stage = Stagecraft::set();
+    stage.page(0, 0, 1000 * KIB);
+    stage.page(1, 0, 1000 * KIB);
+    stage.begins(0, 0);
+    stage.returns(0, vec![0]);
+    stage.page(0, 1, 1000 * KIB);
+    assert!(stage.said_by("L8").is_empty());
+    stage.page(1, 1, 1000 * KIB);
+    assert_eq!(
+        stage.said_by("L8"),
+        ["shard 1: with this page w0 holds 3072000 bytes, and 2097152 are allowed"]
+    );
+}
+
+#[test]
+fn l8_one_shard_gets_no_further_ahead_than_the_settings_say() {
+    let mut stage = Stagecraft::set();
+    for place in 0..4 {
+        stage.page(0, place, KIB);
+    }
+    assert_eq!(
+        stage.said_by("L8"),
+        ["shard 0: w0 holds 4 pages of it, and 3 are allowed"]
+    );
+}
+
+#[test]
+fn s15_a_page_that_waits_while_another_shard_is_busy_is_trouble_that_spread() {
+    let mut stage = Stagecraft::set();
+    stage.page(0, 0, KIB);
+    stage.begins(0, 0);
+    stage.page(1, 0, KIB);
+    stage.waits(2 * MINUTE);
+    stage.looks(&Glance::default());
+    assert_eq!(
+        stage.said_by("S15"),
+        [
+            "shard 1: w0 has had a page of it in hand for 120000 ms and begins no batch; it is busy with shards [0]"
+        ]
+    );
+}
+
+#[test]
+fn s15_a_machine_that_stands_still_begins_nothing() {
+    let mut stage = Stagecraft::set();
+    stage.page(1, 0, KIB);
+    stage.happens(Fact::Halted {
+        seat: 0,
+        how: "frozen",
+        long: 3 * MINUTE,
+    });
+    stage.waits(2 * MINUTE);
+    stage.looks(&Glance::default());
+    assert!(stage.said_by("S15").is_empty());
+}
+
+#[test]
+fn l6_a_lease_that_stays_with_the_dead_is_stuck_and_one_of_the_living_is_not() {
+    let mut stage = Stagecraft::set();
+    stage.leases(0, Some(&WorkerId::new("w0", 1)));
+    stage.leases(1, Some(&WorkerId::new("dead", 1)));
+    stage.looks(&calm(Stage::RolledOver));
+    stage.waits(3 * MINUTE);
+    stage.looks(&calm(Stage::RolledOver));
+    let said = stage.said_by("L6");
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].starts_with("shard 1: its lease is stuck for 180000 ms: dead#"));
+}
+
+#[test]
+fn l1_and_l4_what_nobody_owns_is_told_once_when_it_is_late() {
+    for (judge, stage_of_calm, bound) in [
+        ("L1", Stage::Healing, 30 * SECOND + SLACK),
+        ("L4", Stage::Crashed, 21 * SECOND),
+    ] {
+        let mut stage = Stagecraft::set();
+        let glance = Glance {
+            unowned: Some((Some(0), "nobody's".into())),
+            ..calm(stage_of_calm)
+        };
+        stage.waits(bound);
+        stage.looks(&glance);
+        assert!(stage.said_by(judge).is_empty());
+        stage.waits(1);
+        (0..2).for_each(|_| stage.looks(&glance));
+        assert_eq!(stage.said_by(judge), ["nobody's"]);
+    }
+}
+
+#[test]
+fn l5_a_worker_that_does_not_leave_is_told_of_though_it_never_ends() {
+    let mut stage = Stagecraft::set();
+    let settings = &stage.scenario.settings;
+    let bound = millis(settings.shutdown_grace) + 4 * millis(settings.call_timeout);
+    stage.happens(Fact::Leaving { seat: 0 });
+    stage.waits(bound);
+    stage.looks(&Glance::default());
+    assert!(stage.said_by("L5").is_empty());
+    stage.waits(1);
+    stage.looks(&Glance::default());
+    assert_eq!(stage.said_by("L5").len(), 1);
+}
+
+#[test]
+fn l10_a_world_that_does_not_come_to_rest_makes_no_progress() {
+    let mut stage = Stagecraft::set();
+    let glance = Glance {
+        unsettled: Some((Some(0), "unread".into())),
+        ..calm(Stage::Left)
+    };
+    stage.waits(15 * MINUTE);
+    stage.looks(&glance);
+    assert!(stage.said_by("L10").is_empty());
+    stage.waits(1);
+    stage.looks(&glance);
+    assert_eq!(stage.said_by("L10"), ["unread"]);
+}
