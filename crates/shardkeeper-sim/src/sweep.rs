@@ -12,6 +12,8 @@ use shardkeeper_testkit::sim::{Injected, Outcome, Seen, Wishes, run};
 pub(crate) struct Total {
     pub(crate) seeds: u64,
     pub(crate) virtual_millis: u64,
+    /// The part of it in which a worker was at work.
+    pub(crate) attended_millis: u64,
     pub(crate) seen: Seen,
     pub(crate) injected: Injected,
     /// Runs in which something was wrong.
@@ -24,6 +26,7 @@ impl Total {
     pub(crate) fn take_in(&mut self, outcome: Outcome) {
         self.seeds += 1;
         self.virtual_millis += outcome.virtual_millis;
+        self.attended_millis += outcome.attended_millis;
         self.seen.add(outcome.seen);
         self.injected.add(&outcome.injected);
         self.violations += outcome.violations.len() as u64;
@@ -32,7 +35,13 @@ impl Total {
         }
     }
 
+    /// Hours in which a worker was at work: others prove nothing.
     pub(crate) fn virtual_hours(&self) -> f64 {
+        self.attended_millis as f64 / 3_600_000.0
+    }
+
+    /// Those without one as well.
+    pub(crate) fn hours_in_all(&self) -> f64 {
         self.virtual_millis as f64 / 3_600_000.0
     }
 }

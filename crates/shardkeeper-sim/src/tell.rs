@@ -43,8 +43,13 @@ pub(crate) fn table(total: &Total) {
     }
     let seen = total.seen;
     println!(
-        "roll-overs {}, trims {}, take-overs {}, hand-overs {}",
-        seen.rollovers, seen.trims, seen.takeovers, seen.handovers
+        "roll-overs {}, trims {}, take-overs {}, hand-overs {}, resumed after a restore {}",
+        seen.rollovers, seen.trims, seen.takeovers, seen.handovers, seen.resumes
+    );
+    println!(
+        "{:.0} virtual hours, {:.0} of them with a worker at work",
+        total.hours_in_all(),
+        total.virtual_hours()
     );
     println!(
         "{:.1} s, {:.1} ms a seed",
@@ -69,7 +74,8 @@ pub(crate) fn summary(total: &Total, as_json: bool) {
         let object = json!({
             "seeds": total.seeds, "virtual_hours": hours, "records": total.seen.records, "faults": faults,
             "rollovers": total.seen.rollovers, "trims": total.seen.trims, "takeovers": total.seen.takeovers,
-            "handovers": total.seen.handovers, "violations": total.violations, "seconds": total.took.as_secs_f64(),
+            "handovers": total.seen.handovers, "resumes": total.seen.resumes, "virtual_hours_in_all": total.hours_in_all(),
+            "violations": total.violations, "seconds": total.took.as_secs_f64(),
             "kinds": kinds,
         });
         println!("{object}");

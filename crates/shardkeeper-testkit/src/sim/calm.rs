@@ -57,6 +57,7 @@ impl World {
         if self.fleet.seats.iter().all(|seat| seat.closed) {
             self.seat(None);
         }
+        self.resume_if_stopped();
         for seat in 0..self.fleet.seats.len() {
             if let Some(machine) = self.fleet.seats[seat].machine.clone() {
                 machine.go_on();

@@ -92,7 +92,7 @@ faults! {
     31 StreamSwitched "stream-switched",
     /// The table is deleted and made again.
     32 TableRecreated "table-recreated",
-    /// The lease table is gone for a while.
+    /// The lease table is gone for a while, or has another key, or is restored from an older copy.
     33 LeaseTableGone "lease-table-gone",
     /// A person deletes or edits a lease.
     34 OperatorEdits "operator-edits",

@@ -71,6 +71,7 @@ impl World {
             Fault::StreamThrottled => self.episode(fault, All, 10 * MINUTE, 10_000),
             Fault::TableThrottled => self.episode(fault, Either, 3 * MINUTE, 10_000),
             Fault::ThirdReader => self.episode(fault, All, 5 * MINUTE, 6_000),
+            Fault::LeaseTableGone if self.dice.bool() => self.copy_table(),
             Fault::LeaseTableGone => self.episode(fault, All, MINUTE, 10_000),
             Fault::AccessDenied => self.deny(),
             Fault::CredentialsExpired => self.episode(fault, One, 5 * MINUTE, 10_000),

@@ -27,6 +27,7 @@ mod mischief;
 mod oracle;
 mod past;
 mod processor;
+mod restoring;
 mod run;
 mod scenario;
 mod settled;

@@ -33,6 +33,8 @@ pub struct Outcome {
     pub seed: u64,
     /// How long it took in the world, in milliseconds.
     pub virtual_millis: u64,
+    /// The part of it in which at least one worker was there and its machine did not stand still.
+    pub attended_millis: u64,
     /// What the oracle counted.
     pub seen: Seen,
     /// Which faults were injected how often.
@@ -116,6 +118,7 @@ impl World {
         Outcome {
             seed: self.scenario.seed,
             virtual_millis: self.since_birth(),
+            attended_millis: self.oracle.attended(self.now),
             seen: self.oracle.seen,
             injected: self.weather.injected.clone(),
             hash: self.oracle.story.hash(),

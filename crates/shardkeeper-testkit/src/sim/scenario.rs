@@ -88,7 +88,7 @@ impl Scenario {
             lineages,
             keys: [3, 12, 40, 200][dice.usize(0..4)],
             records,
-            trouble: dice.u64(50 * MINUTE..72 * MINUTE),
+            trouble: dice.u64(54 * MINUTE..76 * MINUTE),
             beginning,
             decision: if dice.u8(..) < 80 {
                 Decision::Stop

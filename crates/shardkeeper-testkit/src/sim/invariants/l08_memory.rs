@@ -4,8 +4,8 @@
 use super::{BUDGET_OF_ONE_PAGE, Judge};
 use crate::sim::oracle::{Fact, Ledger, Scene};
 
-/// The page whose records are with the processor, and one that was asked for meanwhile.
-const BESIDE_PREFETCHED: usize = 2;
+/// The page that the processor gets next.
+const BESIDE_PREFETCHED: usize = 1;
 
 pub(super) struct Memory;
 
@@ -28,11 +28,11 @@ impl Judge for Memory {
             ));
         }
         let (pages, most) = (
-            holding.pages.len() + 1,
+            holding.unbegun() + 1,
             usize::from(settings.prefetch_pages) + BESIDE_PREFETCHED,
         );
         (pages > most).then(|| {
-            format!("shard {shard}: w{seat} holds {pages} pages of it, and {most} are allowed")
+            format!("shard {shard}: w{seat} holds {pages} pages of it of which nothing was begun, and {most} are allowed")
         })
     }
 }

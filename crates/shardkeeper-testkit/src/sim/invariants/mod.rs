@@ -78,7 +78,7 @@ pub(crate) fn all() -> Vec<Box<dyn Judge>> {
         Box::new(s02_no_silent_loss::NoSilentLoss),
         Box::new(s03_in_order_within_a_shard::InOrderWithinAShard),
         Box::new(s04_in_order_for_an_item::InOrderForAnItem),
-        Box::new(s05_one_writer::OneWriter),
+        Box::new(s05_one_writer::OneWriter::default()),
         Box::new(s06_checkpoints_never_move_left::NeverLeft),
         Box::new(s07_checkpoints_never_run_ahead::NeverAhead),
         Box::new(s08_an_end_is_certain::EndIsCertain),
@@ -127,7 +127,7 @@ pub(crate) fn may_be_passed(
         || before_the_start(scene, shard, log, place)
         // Nothing before it was ever acknowledged, or a person took the position away, so nobody could know that it
         // had been there.
-        || (place < shard.trimmed && (log.edited || !log.begun_before(place)))
+        || (place < shard.trimmed && (log.edited || log.forgotten || !log.begun_before(place)))
 }
 
 /// True when the record is older than where the application began.

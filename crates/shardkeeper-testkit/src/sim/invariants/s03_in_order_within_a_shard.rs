@@ -35,7 +35,8 @@ impl Judge for InOrderWithinAShard {
             };
             let skipped = (next..place).find(|gap| {
                 let mark = log.mark(*gap);
-                let gone = *gap < shard.trimmed && (mark.told || !log.begun_before(*gap));
+                let gone =
+                    *gap < shard.trimmed && (mark.told || log.forgotten || !log.begun_before(*gap));
                 let settled = mark.told || mark.skipped || log.edited;
                 !(gone || settled || before_the_start(scene, shard, log, *gap))
             });

@@ -33,7 +33,7 @@ impl Judge for FewDuplicates {
                 ));
             }
             let again = log.mark(*place).acked_under == Some(*epoch);
-            if again && !reign.dropped && !log.edited {
+            if again && !reign.dropped && !log.edited && !log.set_back {
                 return Some(format!(
                     "shard {number}: w{seat} got record {place} again under epoch {epoch}, under which it was acknowledged"
                 ));

@@ -130,11 +130,21 @@ impl Stagecraft {
         };
         let row = new.create(owner, "made up").apply(None).expect("a row");
         let lease = Lease::parse(&row).expect("a lease");
+        self.changes(shard, None, Some(Box::new(lease)), Author::Worker(0));
+    }
+
+    fn changes(
+        &mut self,
+        shard: usize,
+        before: Option<Box<Lease>>,
+        after: Option<Box<Lease>>,
+        by: Author,
+    ) {
         self.happens(Fact::LeaseChanged {
             shard,
-            before: None,
-            after: Some(Box::new(lease)),
-            by: Author::Worker(0),
+            before,
+            after,
+            by,
         });
     }
 
@@ -207,12 +217,12 @@ fn l8_pages_of_all_shards_of_a_worker_are_counted_until_they_are_acknowledged() 
 #[test]
 fn l8_one_shard_gets_no_further_ahead_than_the_settings_say() {
     let mut stage = Stagecraft::set();
-    for place in 0..4 {
+    for place in 0..3 {
         stage.page(0, place, KIB);
     }
     assert_eq!(
         stage.said_by("L8"),
-        ["shard 0: w0 holds 4 pages of it, and 3 are allowed"]
+        ["shard 0: w0 holds 3 pages of it of which nothing was begun, and 2 are allowed"]
     );
 }
 
@@ -306,4 +316,45 @@ fn l10_a_world_that_does_not_come_to_rest_makes_no_progress() {
     stage.waits(1);
     stage.looks(&glance);
     assert_eq!(stage.said_by("L10"), ["unread"]);
+}
+
+#[test]
+fn s5_a_worker_that_knows_better_stops_an_application_whose_table_was_set_back() {
+    let bound = 10 * SECOND + SLACK;
+    for (stops, said) in [(true, 0), (false, 1)] {
+        let mut stage = Stagecraft::set();
+        stage.happens(Fact::Restored);
+        stage.waits(bound);
+        stage.looks(&Glance::default());
+        assert!(stage.said_by("S5").is_empty());
+        if stops {
+            let why = "it fell".to_owned();
+            stage.says(None, Event::GroupStopped { why });
+        }
+        stage.waits(1);
+        stage.looks(&Glance::default());
+        assert_eq!(stage.said_by("S5").len(), said);
+    }
+}
+
+#[test]
+fn s5_after_a_restore_tokens_are_judged_again_once_a_person_has_resumed() {
+    for (resumed, said) in [(false, 0), (true, 1)] {
+        let mut stage = Stagecraft::set();
+        let lease = |stage: &mut Stagecraft, owner| {
+            let before = stage.oracle.ledger.log(0).lease.clone().map(Box::new);
+            let mut after = before.clone().expect("a row");
+            after.owner = Some(WorkerId::new(owner, 1));
+            (before, Some(after))
+        };
+        stage.leases(0, None);
+        let (before, after) = lease(&mut stage, "copied");
+        stage.changes(0, before, after, Author::Restorer);
+        if resumed {
+            stage.happens(Fact::Resumed);
+        }
+        let (before, after) = lease(&mut stage, "w0");
+        stage.changes(0, before, after, Author::Worker(0));
+        assert_eq!(stage.said_by("S5").len(), said, "the epoch did not rise");
+    }
 }

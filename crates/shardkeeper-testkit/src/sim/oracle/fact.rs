@@ -12,8 +12,10 @@ use crate::sim::world::{Op, ShardNo};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Author {
     Worker(usize),
-    /// A person, or whoever restores tables.
+    /// A person who edits it.
     Operator,
+    /// Whoever puts an older copy in place of the table, and lets the application go on afterwards.
+    Restorer,
 }
 
 /// Something that happened.
@@ -63,6 +65,10 @@ pub(crate) enum Fact {
         long: Time,
     },
     Healed,
+    /// An older copy of the lease table was put in place of it.
+    Restored,
+    /// The application goes on after its table was restored.
+    Resumed,
     /// A row of the lease table is another one now.
     LeaseChanged {
         shard: ShardNo,

@@ -1,6 +1,6 @@
 //! What every worker has in its hands: leases by its own word, and the pages that came and are not processed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shardkeeper_core::event::Event;
 
@@ -43,6 +43,12 @@ pub(crate) struct Paper {
 }
 
 impl Holding {
+    /// How many pages wait for the processor.
+    pub(crate) fn unbegun(&self) -> usize {
+        let waits = |page: &&Paper| page.from >= self.begun;
+        self.pages.iter().filter(waits).count()
+    }
+
     /// A batch is with the processor, or is to be given to it again.
     pub(crate) fn is_busy(&self) -> bool {
         self.pages.iter().any(|page| page.from < self.begun)
@@ -72,6 +78,12 @@ impl Holdings {
         own.flat_map(|(_, holding)| &holding.pages)
             .map(|page| page.bytes)
             .sum()
+    }
+
+    /// The workers that are members by their own word and whose machines do not stand still.
+    pub(crate) fn awake_workers(&self, now: Time) -> BTreeSet<usize> {
+        let awake = |seat: &&usize| self.halts.get(*seat).copied().unwrap_or(0) <= now;
+        self.names.keys().filter(awake).copied().collect()
     }
 
     /// Somebody who lives calls itself so.

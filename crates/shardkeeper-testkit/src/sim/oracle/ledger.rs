@@ -41,6 +41,10 @@ pub(crate) struct ShardLog {
     pub(crate) end_accepted: bool,
     /// A person has changed the row: what follows from that is nobody's fault.
     pub(crate) edited: bool,
+    /// The row was restored from an older copy, and the application was not resumed since: tokens may be used again.
+    pub(crate) set_back: bool,
+    /// The copy had no row, or none with a position: nobody knows what was read.
+    pub(crate) forgotten: bool,
     /// The application had read up to here before the world began.
     pub(crate) read_before: u128,
     /// A loss of the whole rest was told.
@@ -166,6 +170,7 @@ impl Ledger {
                 }
                 self.put_down(scene, (*seat, *shard));
             }
+            Fact::Resumed => self.shards.iter_mut().for_each(|log| log.set_back = false),
             Fact::EndAccepted { shard, .. } => self.log_mut(*shard).end_accepted = true,
             Fact::Trimmed { shard, from, to } => {
                 let log = self.log_mut(*shard);
@@ -302,6 +307,10 @@ impl ShardLog {
     fn lease_changed(&mut self, now: Time, after: Option<&Lease>, by: Author) {
         let epoch_before = self.lease.as_ref().map(|lease| lease.epoch);
         self.edited |= by == Author::Operator;
+        if by == Author::Restorer {
+            self.set_back = true;
+            self.forgotten |= after.is_none_or(|lease| lease.checkpoint.is_start());
+        }
         self.lease = after.cloned();
         let Some(lease) = after else {
             if by == Author::Operator {

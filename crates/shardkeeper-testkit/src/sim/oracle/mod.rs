@@ -1,11 +1,13 @@
 //! Who knows everything: writes down what happens, and has it judged at once.
 
+mod attendance;
 mod fact;
 mod holdings;
 mod ledger;
 mod story;
 mod telling;
 
+use self::attendance::Attendance;
 pub(crate) use self::fact::{Author, Dispatch, Fact};
 pub(crate) use self::holdings::Paper;
 pub(crate) use self::ledger::{Ledger, ShardLog};
@@ -68,6 +70,8 @@ pub struct Seen {
     pub takeovers: u64,
     /// Leases that their owner handed over.
     pub handovers: u64,
+    /// Times that the application was stopped because its lease table was restored, and resumed.
+    pub resumes: u64,
 }
 
 impl Seen {
@@ -78,6 +82,7 @@ impl Seen {
         self.trims += other.trims;
         self.takeovers += other.takeovers;
         self.handovers += other.handovers;
+        self.resumes += other.resumes;
     }
 }
 
@@ -86,6 +91,7 @@ pub(crate) struct Oracle {
     pub(crate) ledger: Ledger,
     pub(crate) story: Story,
     pub(crate) seen: Seen,
+    attendance: Attendance,
     pub(crate) violations: Vec<Violation>,
     /// The first violation ends the world.
     pub(crate) first_only: bool,
@@ -98,6 +104,7 @@ impl Oracle {
             ledger: Ledger::default(),
             story: Story::default(),
             seen: Seen::default(),
+            attendance: Attendance::default(),
             violations: Vec::new(),
             first_only: false,
             judges: invariants::all(),
@@ -121,6 +128,7 @@ impl Oracle {
             }
         }
         self.count(&fact);
+        self.attendance.take_in(scene.now, &fact);
         self.ledger.take_in(scene, &fact);
         if !fact.is_dull() {
             self.story.keep(scene.now, fact);
@@ -163,6 +171,11 @@ impl Oracle {
         }
     }
 
+    /// The time until now in which a worker was at work.
+    pub(crate) fn attended(&self, now: Time) -> Time {
+        self.attendance.until(now)
+    }
+
     /// Something is wrong that no judge of facts can see.
     pub(crate) fn accuse(&mut self, now: Time, judge: &'static str, message: String) {
         let violation = self.story.violation(now, judge, message, None);
@@ -171,6 +184,7 @@ impl Oracle {
 
     fn count(&mut self, fact: &Fact) {
         match fact {
+            Fact::Resumed => self.seen.resumes += 1,
             Fact::Dispatched(dispatch) => self.seen.records += dispatch.places.len() as u64,
             Fact::Trimmed { shard, from, to } => {
                 let log = self.ledger.log(*shard);

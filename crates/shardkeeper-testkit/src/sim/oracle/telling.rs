@@ -11,6 +11,8 @@ impl Display for Fact {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Called { seat, op } => write!(f, "w{seat} calls {}", op.name()),
+            Self::Restored => f.write_str("the lease table is restored from an older copy"),
+            Self::Resumed => f.write_str("a person resumes the application"),
             Self::Healed => f.write_str("all faults are over"),
             Self::Said { seat, event, .. } => write!(f, "w{seat} says {event:?}"),
             Self::Struck {
@@ -115,6 +117,7 @@ impl Display for Author {
         match self {
             Self::Worker(seat) => write!(f, "w{seat}"),
             Self::Operator => f.write_str("a person"),
+            Self::Restorer => f.write_str("whoever restored the table"),
         }
     }
 }

@@ -70,7 +70,8 @@ impl World {
         shards.map(|shard| (shard, self.lease_of(shard))).collect()
     }
 
-    fn lease_changed(
+    /// Tells of a row that is another one now.
+    pub(crate) fn lease_changed(
         &mut self,
         shard: ShardNo,
         before: Option<Lease>,

@@ -298,6 +298,10 @@ impl World {
             Fault::AccessDenied | Fault::CredentialsExpired => {
                 passage.twist = Twist::Unserved(FailureKind::Denied);
             }
+            // Its key is another one.
+            Fault::LeaseTableGone if other_way => {
+                passage.twist = Twist::Unserved(FailureKind::Invalid);
+            }
             Fault::LeaseTableGone => passage.twist = Twist::Unserved(FailureKind::NotFound),
             _ => {}
         }

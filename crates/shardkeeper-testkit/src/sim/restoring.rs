@@ -1,0 +1,91 @@
+//! The lease table is restored from an older copy under the workers that live, and a person who goes by the book lets them
+//! go on.
+
+use std::collections::BTreeMap;
+
+use shardkeeper_core::lease::Lease;
+use shardkeeper_core::membership::{GroupRow, group_key};
+use shardkeeper_core::row::{Row, RowKey};
+
+use super::chaos::Fault;
+use super::ground::{BIRTH, MINUTE, SECOND, Time};
+use super::oracle::{Author, Fact};
+use super::world::World;
+
+/// The oldest copy.
+const OLDEST_COPY: Time = 10 * MINUTE;
+/// No copy is put in place when the world is about to heal: whoever slept must have time to see it.
+const BEFORE_THE_END: Time = 8 * MINUTE;
+/// A person comes by then.
+const LATEST_HELP: Time = 5 * MINUTE;
+/// And looks after it so often until everything is over: one who slept may see only then that rows fell.
+const ROUND: Time = 15 * SECOND;
+
+impl World {
+    /// Takes a copy of the lease table, which is put in place of it after a while.
+    pub(super) fn copy_table(&mut self) {
+        let copy = self.table.rows.clone();
+        if copy.contains_key(&group_key()) {
+            let age = self.long(OLDEST_COPY);
+            self.after(age, move |world| world.put_back(copy));
+        }
+    }
+
+    fn put_back(&mut self, copy: BTreeMap<RowKey, Row>) {
+        let late = self.now + BEFORE_THE_END >= BIRTH + self.scenario.trouble;
+        // Whoever comes new cannot know of what was.
+        let witnesses = self.well().into_iter();
+        let witnesses = witnesses.filter(|seat| self.fleet.seats[*seat].incarnation.is_some());
+        if self.healing || late || witnesses.count() == 0 {
+            return;
+        }
+        self.struck(Fault::LeaseTableGone, None, 0);
+        self.happened(Fact::Restored);
+        let before = self.all_leases();
+        self.table.rows = copy;
+        self.compare_leases(before);
+        let help = self.long(LATEST_HELP);
+        self.after(help, World::look_after_the_group);
+    }
+
+    fn look_after_the_group(&mut self) {
+        self.resume_if_stopped();
+        self.after(ROUND, World::look_after_the_group);
+    }
+
+    /// What `shardkeeper leases --resume` does, when the application is stopped: all workers are ended first, every lease
+    /// is raised above the floor, and the stop is taken back.
+    pub(super) fn resume_if_stopped(&mut self) {
+        let group = self.table.rows.get(&group_key()).and_then(GroupRow::parse);
+        let Some((why, floor)) = group.and_then(|group| Some((group.stopped?, group.epoch_floor)))
+        else {
+            return;
+        };
+        for seat in 0..self.fleet.seats.len() {
+            self.crash(seat);
+            let pause = self.dice.u64(SECOND..5 * SECOND);
+            self.after(pause, move |world| world.launch(seat));
+        }
+        let before = self.all_leases();
+        for lease in before.iter().flatten() {
+            if lease.epoch <= floor {
+                self.table.write(&[lease.raise(floor, "by hand")]);
+            }
+        }
+        self.table.write(&[GroupRow::resume(&why)]);
+        self.compare_leases(before);
+        self.happened(Fact::Resumed);
+    }
+
+    fn all_leases(&self) -> Vec<Option<Lease>> {
+        let shards = 0..self.streams.shards.len();
+        shards.map(|shard| self.lease_of(shard)).collect()
+    }
+
+    fn compare_leases(&mut self, before: Vec<Option<Lease>>) {
+        for (shard, before) in before.into_iter().enumerate() {
+            let after = self.lease_of(shard);
+            self.lease_changed(shard, before, after, Author::Restorer);
+        }
+    }
+}
