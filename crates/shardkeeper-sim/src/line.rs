@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use clap::Parser;
 use shardkeeper_testkit::sim::{Cut, Fault, Plant};
@@ -48,12 +49,33 @@ pub(crate) struct Line {
     #[arg(long)]
     pub(crate) json: bool,
     /// How many worlds run at once; as many as there are cores by default
-    #[arg(long)]
-    threads: Option<usize>,
+    #[arg(long, alias = "threads")]
+    cores: Option<usize>,
+    /// Run ranges of seeds that nobody has run yet, until it is stopped or something is found, and keep a ledger of them
+    #[arg(long, conflicts_with_all = ["seed", "twice", "hashes"])]
+    pub(crate) campaign: bool,
+    /// How long a campaign begins new ranges: `90s`, `10m`, `2h`
+    #[arg(long = "for", requires = "campaign", value_parser = time)]
+    pub(crate) lasts: Option<Duration>,
+    /// Where the ledger of the campaign is
+    #[arg(long, requires = "campaign", default_value = "docs/campaign.txt")]
+    pub(crate) ledger: String,
+    /// How many seeds make a line of it
+    #[arg(long, requires = "campaign", default_value_t = 200)]
+    pub(crate) range: u64,
+    /// What the ledger calls this code, instead of what git does
+    #[arg(long, requires = "campaign", hide = true)]
+    pub(crate) code_version: Option<String>,
 }
 
 impl Line {
-    pub(crate) fn range(&self) -> Range<u64> {
+    /// How many worlds run at once.
+    pub(crate) fn cores(&self) -> usize {
+        let all = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.cores.unwrap_or_else(all).max(1)
+    }
+
+    pub(crate) fn seeds(&self) -> Range<u64> {
         self.from..self.from.saturating_add(self.seeds.unwrap_or(SEEDS))
     }
 
@@ -78,12 +100,6 @@ impl Line {
                 .saturating_add(self.seeds.unwrap_or(SEEDS_PLANTED))
     }
 
-    /// How many worlds run at once.
-    pub(crate) fn threads(&self) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.threads.unwrap_or_else(cores)
-    }
-
     /// What a smaller run leaves out; says which fault nobody knows.
     pub(crate) fn cut(&self) -> Result<Cut, String> {
         let named =
@@ -95,6 +111,18 @@ impl Line {
             records: self.records,
         })
     }
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at(text.len().saturating_sub(1));
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err("a number and s, m or h".into()),
+    };
+    let number: u32 = number.parse().map_err(|_| "a number and s, m or h")?;
+    Ok(Duration::from_secs(seconds) * number)
 }
 
 /// The same as words on the command line.

@@ -1,5 +1,6 @@
 //! Runs the adversary of shardkeeper: worlds from seeds. Start it with `cargo xtask sim`.
 
+mod campaign;
 mod floors;
 mod line;
 mod planted;
@@ -13,7 +14,7 @@ use clap::Parser;
 use shardkeeper_testkit::sim::{Plant, Wishes, run};
 
 use crate::line::Line;
-use crate::sweep::Total;
+use crate::sweep::{Plan, Total};
 
 fn main() -> ExitCode {
     let line = Line::parse();
@@ -24,7 +25,8 @@ fn main() -> ExitCode {
     match (line.seed, planted) {
         (Some(seed), planted) => one(seed, planted.as_deref(), &line),
         (None, Some(plants)) => planted::all(&plants, &line),
-        (None, None) if line.hashes => twice::print_hashes(line.range()),
+        (None, None) if line.campaign => campaign::run(&line),
+        (None, None) if line.hashes => twice::print_hashes(line.seeds()),
         (None, None) => many(&line),
     }
 }
@@ -53,7 +55,11 @@ fn one(seed: u64, planted: Option<&[Plant]>, line: &Line) -> ExitCode {
 }
 
 fn many(line: &Line) -> ExitCode {
-    let total = sweep::run_all(line.range(), line.threads());
+    let total = sweep::run_all(&Plan {
+        seeds: line.seeds(),
+        threads: line.cores(),
+        hash: false,
+    });
     tell::violations(&total);
     tell::smallest(&total);
     tell::table(&total);

@@ -104,7 +104,7 @@ fn search(planted: Option<Plant>, seeds: Range<u64>, line: &Line) -> Option<Caug
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..line.threads() {
+        for _ in 0..line.cores() {
             scope.spawn(work);
         }
     });

@@ -20,6 +20,8 @@ pub(crate) struct Total {
     pub(crate) failed: Vec<Outcome>,
     pub(crate) violations: u64,
     pub(crate) took: Duration,
+    /// Of the story of each seed, if that was asked for.
+    pub(crate) hashes: Vec<(u64, u64)>,
 }
 
 impl Total {
@@ -30,6 +32,7 @@ impl Total {
         self.seen.add(outcome.seen);
         self.injected.add(&outcome.injected);
         self.violations += outcome.violations.len() as u64;
+        self.hashes.push((outcome.seed, outcome.hash));
         if !outcome.violations.is_empty() {
             self.failed.push(outcome);
         }
@@ -46,19 +49,31 @@ impl Total {
     }
 }
 
+/// What is to be run, and how.
+pub(crate) struct Plan {
+    pub(crate) seeds: Range<u64>,
+    /// How many worlds run at once.
+    pub(crate) threads: usize,
+    /// Hash the stories.
+    pub(crate) hash: bool,
+}
+
 /// Runs all of these seeds.
 #[expect(
     clippy::disallowed_methods,
     reason = "it measures real time and uses every core"
 )]
-pub(crate) fn run_all(seeds: Range<u64>, threads: usize) -> Total {
+pub(crate) fn run_all(plan: &Plan) -> Total {
     let began = Instant::now();
-    let next = AtomicU64::new(seeds.start);
+    let next = AtomicU64::new(plan.seeds.start);
     let total = Mutex::new(Total::default());
-    let wishes = Wishes::default();
+    let wishes = Wishes {
+        hash: plan.hash,
+        ..Wishes::default()
+    };
     let work = || loop {
         let seed = next.fetch_add(1, Ordering::Relaxed);
-        if seed >= seeds.end {
+        if seed >= plan.seeds.end {
             return;
         }
         let outcome = run(seed, &wishes);
@@ -70,12 +85,13 @@ pub(crate) fn run_all(seeds: Range<u64>, threads: usize) -> Total {
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..threads {
+        for _ in 0..plan.threads {
             scope.spawn(work);
         }
     });
     let mut total = total.into_inner().unwrap_or_default();
     total.failed.sort_by_key(|outcome| outcome.seed);
+    total.hashes.sort_unstable();
     total.took = began.elapsed();
     total
 }
