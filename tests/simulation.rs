@@ -17,6 +17,10 @@ const FOUND: &[(u64, &str)] = &[
         282,
         "S2: a gap was told twice under one lease, because acknowledgements were dropped",
     ),
+    (
+        9,
+        "L10, of the judge itself: a late acknowledgement under a lost lease taught nobody where the shard began",
+    ),
 ];
 
 #[test]

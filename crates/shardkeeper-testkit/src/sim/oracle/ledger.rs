@@ -58,6 +58,8 @@ pub(crate) struct Mark {
     pub(crate) acked: bool,
     /// The latest epoch under which it was.
     pub(crate) acked_under: Option<u64>,
+    /// By the owner of the moment, or a position behind it was stored since: whoever goes on knows of it.
+    known: bool,
     /// The processor had it skipped.
     pub(crate) skipped: bool,
     /// Its loss was told.
@@ -113,9 +115,10 @@ impl ShardLog {
         self.lease.is_some() || self.finished.is_some()
     }
 
-    /// Anything of it was ever acknowledged.
+    /// Something before this place was acknowledged, as far as whoever goes on can know.
     pub(crate) fn begun_before(&self, place: usize) -> bool {
-        self.read_before > 0 || self.marks.iter().take(place).any(|mark| mark.is_settled())
+        let known = |mark: &Mark| mark.known || mark.skipped || mark.told;
+        self.read_before > 0 || self.marks.iter().take(place).any(known)
     }
 }
 
@@ -163,9 +166,11 @@ impl Ledger {
                 ..
             } => {
                 let log = self.log_mut(*shard);
+                let owned = log.lease.as_ref().map(|lease| lease.epoch) == Some(*epoch);
                 for place in acked {
                     let mark = log.mark_mut(*place);
                     mark.acked = true;
+                    mark.known |= owned;
                     mark.acked_under = mark.acked_under.max(Some(*epoch));
                 }
                 self.put_down(scene, (*seat, *shard));
@@ -334,6 +339,10 @@ impl ShardLog {
                 dropped: false,
             };
             self.reigns.insert(lease.epoch, reign);
+            if lease.checkpoint.is_start() {
+                // What another owner had done and not stored died with it.
+                self.marks.iter_mut().for_each(|mark| mark.known = false);
+            }
         }
     }
 }
