@@ -42,6 +42,8 @@ pub(crate) struct Seat {
     pub(crate) beats: Beats,
     /// It was asked to leave, then.
     pub(crate) leaving_since: Option<Time>,
+    /// Something holds it up at times until then.
+    pub(crate) halted_until: Time,
     /// Nobody comes back here.
     pub(crate) closed: bool,
 }

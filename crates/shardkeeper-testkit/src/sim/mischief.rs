@@ -218,6 +218,7 @@ impl World {
         };
         self.struck(fault, Some(seat), long);
         self.happened(Fact::Halted { seat, how, long });
+        self.fleet.seats[seat].halted_until = self.now + long;
         if at_a_beat {
             self.fleet.seats[seat].beats.stop_with_the_next(Some(halt));
         } else {
