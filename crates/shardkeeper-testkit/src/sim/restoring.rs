@@ -1,13 +1,14 @@
 //! The lease table is restored from an older copy under the workers that live, and a person who goes by the book lets them
 //! go on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shardkeeper_core::lease::Lease;
 use shardkeeper_core::membership::{GroupRow, group_key};
 use shardkeeper_core::row::{Row, RowKey};
 
 use super::chaos::Fault;
+use super::fleet::Seat;
 use super::ground::{BIRTH, MINUTE, SECOND, Time};
 use super::oracle::{Author, Fact};
 use super::world::World;
@@ -40,12 +41,31 @@ impl World {
             return;
         }
         self.struck(Fault::LeaseTableGone, None, 0);
-        self.happened(Fact::Restored);
+        let fell = self.whose_beats_fall(&copy);
+        self.happened(Fact::Restored { fell });
         let before = self.all_leases();
         self.table.rows = copy;
         self.compare_leases(before);
         let help = self.long(LATEST_HELP);
         self.after(help, World::look_after_the_group);
+    }
+
+    /// Workers that have beaten since the copy was made.
+    fn whose_beats_fall(&self, copy: &BTreeMap<RowKey, Row>) -> BTreeSet<usize> {
+        let beaten = |seat: &Seat| {
+            let name = seat.incarnation.as_ref()?;
+            let key = self
+                .table
+                .rows
+                .keys()
+                .find(|key| key.as_str().ends_with(name))?;
+            Some(copy.get(key)? != self.table.rows.get(key)?)
+        };
+        let seats = self.fleet.seats.iter().enumerate();
+        seats
+            .filter(|(_, seat)| beaten(seat).unwrap_or(false))
+            .map(|(number, _)| number)
+            .collect()
     }
 
     fn look_after_the_group(&mut self) {

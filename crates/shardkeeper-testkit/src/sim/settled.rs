@@ -35,7 +35,7 @@ impl World {
                         let is_stopped = lease.is_some_and(|lease| lease.stopped.is_some());
                         is_stopped || cursed == Some(shard)
                     });
-            if waits || (log.reigns.is_empty() && shard.is_gone(scene.now)) {
+            if waits || (log.is_unheard_of() && shard.is_gone(scene.now)) {
                 continue;
             }
             if let Some(place) =

@@ -4,7 +4,7 @@
 //! end every record was reached.
 
 use super::{Judge, Verdict, may_be_passed};
-use crate::sim::oracle::{Ledger, Scene};
+use crate::sim::oracle::{Ledger, Scene, ShardLog};
 
 pub(super) struct NoLoss;
 
@@ -54,6 +54,6 @@ fn is_excused(scene: &Scene<'_>, ledger: &Ledger, number: usize) -> bool {
     let never_leased = ledger
         .shards
         .get(number)
-        .is_none_or(|log| log.reigns.is_empty());
+        .is_none_or(ShardLog::is_unheard_of);
     never_leased && scene.streams.shards[number].is_gone(scene.now)
 }

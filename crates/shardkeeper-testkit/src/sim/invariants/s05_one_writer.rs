@@ -76,7 +76,11 @@ impl Judge for OneWriter {
 impl OneWriter {
     fn remember_witnesses(&mut self, now: Time, ledger: &Ledger, fact: &Fact) {
         match fact {
-            Fact::Restored => self.set_back = Some((now, ledger.holdings.awake_workers(now))),
+            Fact::Restored { fell } => {
+                let awake = ledger.holdings.awake_workers(now);
+                let witnesses = awake.intersection(fell).copied().collect();
+                self.set_back = Some((now, witnesses));
+            }
             Fact::Resumed => self.set_back = None,
             Fact::Crashed { seat }
             | Fact::Ended { seat, .. }

@@ -323,7 +323,8 @@ fn s5_a_worker_that_knows_better_stops_an_application_whose_table_was_set_back()
     let bound = 10 * SECOND + SLACK;
     for (stops, said) in [(true, 0), (false, 1)] {
         let mut stage = Stagecraft::set();
-        stage.happens(Fact::Restored);
+        let fell = [0].into();
+        stage.happens(Fact::Restored { fell });
         stage.waits(bound);
         stage.looks(&Glance::default());
         assert!(stage.said_by("S5").is_empty());

@@ -1,5 +1,7 @@
 //! What happens in a world, as far as anybody judges it or wants to read of it.
 
+use std::collections::BTreeSet;
+
 use shardkeeper_core::event::Event;
 use shardkeeper_core::lease::Lease;
 
@@ -66,7 +68,10 @@ pub(crate) enum Fact {
     },
     Healed,
     /// An older copy of the lease table was put in place of it.
-    Restored,
+    Restored {
+        /// Workers whose own beats fell.
+        fell: BTreeSet<usize>,
+    },
     /// The application goes on after its table was restored.
     Resumed,
     /// A row of the lease table is another one now.

@@ -110,6 +110,11 @@ impl ShardLog {
         self.reigns.get_mut(self.held.get(&seat)?)
     }
 
+    /// Nobody can know of it: it never had a lease, or the copy that was put in place of the table has none.
+    pub(crate) fn is_unheard_of(&self) -> bool {
+        self.reigns.is_empty() || (self.forgotten && self.lease.is_none())
+    }
+
     /// It has a lease, or had one to its end.
     pub(crate) fn was_leased(&self) -> bool {
         self.lease.is_some() || self.finished.is_some()

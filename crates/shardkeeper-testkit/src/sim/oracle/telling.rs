@@ -11,7 +11,7 @@ impl Display for Fact {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Called { seat, op } => write!(f, "w{seat} calls {}", op.name()),
-            Self::Restored => f.write_str("the lease table is restored from an older copy"),
+            Self::Restored { .. } => f.write_str("the lease table is restored from an older copy"),
             Self::Resumed => f.write_str("a person resumes the application"),
             Self::Healed => f.write_str("all faults are over"),
             Self::Said { seat, event, .. } => write!(f, "w{seat} says {event:?}"),
