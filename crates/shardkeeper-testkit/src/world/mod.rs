@@ -65,7 +65,6 @@ pub struct World;
 
 impl World {
     /// A world with 1 shard, 2 workers, 60 changes of 8 items, every [`Adversity`] and seed 0.
-    #[must_use]
     pub fn builder() -> WorldBuilder {
         WorldBuilder::new()
     }
