@@ -30,6 +30,10 @@ pub(crate) fn all(plants: &[Plant], line: &Line) -> ExitCode {
     let mut blamed: Vec<Caught> = search(None, seeds, line).into_iter().collect();
     let names = plants.iter().map(|plant| plant.name().len());
     let widest = names.max().unwrap_or(0);
+    println!(
+        "{:<widest$} {:>6} {:<5} what goes wrong",
+        "plant", "seeds", "judge"
+    );
     let mut after = Vec::new();
     for plant in plants {
         let caught = search(Some(*plant), line.range_for_plants(), line);
@@ -49,6 +53,10 @@ pub(crate) fn all(plants: &[Plant], line: &Line) -> ExitCode {
     {
         println!("without any mistake, seed {seed}: {judge} {message}");
     }
+    println!(
+        "the story of one: cargo xtask sim --planted NAME --seed N --trace, N = {} + seeds",
+        line.from - 1
+    );
     after.sort_unstable();
     let median = after.get(after.len() / 2).copied().unwrap_or(0);
     let (caught, total) = (after.len(), plants.len());

@@ -8,7 +8,7 @@ use shardkeeper_core::row::{Condition, Write};
 
 use super::chaos::Fault;
 use super::fleet::millis;
-use super::ground::Time;
+use super::ground::{SECOND, Time};
 use super::oracle::Fact;
 use super::world::World;
 
@@ -52,6 +52,9 @@ impl World {
             place.beats.joining = self.now;
         }
         if !is_mine(write) {
+            if self.streams.by_key(&write.key).is_some() {
+                self.die_in_mid_sentence(seat);
+            }
             return None;
         }
         place.beats.sent = self.now;
@@ -62,6 +65,18 @@ impl World {
             self.stop_the_silent(seat);
         }
         Some(self.now)
+    }
+
+    /// A worker that is about to crash dies with its next word on a lease, which arrives when others take over.
+    fn die_in_mid_sentence(&mut self, seat: usize) {
+        let place = &mut self.fleet.seats[seat];
+        let dying = std::mem::take(&mut place.last_words);
+        let Some(machine) = place.machine.clone().filter(|_| dying) else {
+            return;
+        };
+        let lease = millis(self.scenario.settings.lease_duration);
+        self.weather.late = Some(self.dice.u64(lease..lease + 6 * SECOND));
+        machine.halt(Halt::Crashed);
     }
 
     /// A worker that has not heard of a beat for a while may be stopped with the next one on its way, which arrives late:
@@ -83,7 +98,9 @@ impl World {
             long,
         });
         self.fleet.seats[seat].halted_until = self.now + long;
-        self.weather.late_beat = self.weather.is_on(Fault::LateWrite);
+        if self.weather.is_on(Fault::LateWrite) {
+            self.weather.late = Some(self.dice.u64(SECOND..5 * SECOND - 10));
+        }
         machine.halt(Halt::Frozen);
         self.after(long, move |world| {
             machine.go_on();
@@ -143,10 +160,10 @@ impl World {
         }
     }
 
-    /// A worker has not heard of a beat for so long that others wonder.
+    /// A worker has not heard of a beat for so long that others wonder, or have just found it dead.
     pub(crate) fn somebody_is_silent(&self) -> bool {
         let lease = millis(self.scenario.settings.lease_duration);
-        let silent = self.now.saturating_sub(lease)..self.now.saturating_sub(lease / 2);
+        let silent = self.now.saturating_sub(2 * lease)..self.now.saturating_sub(lease / 2);
         let mut living = self.fleet.seats.iter().filter(|seat| seat.is_alive());
         living.any(|seat| silent.contains(&seat.beats.heard))
     }

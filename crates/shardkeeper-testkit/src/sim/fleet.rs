@@ -40,6 +40,8 @@ pub(crate) struct Seat {
     /// What it calls itself now.
     pub(crate) incarnation: Option<String>,
     pub(crate) beats: Beats,
+    /// It crashes with its next write of a lease on its way.
+    pub(crate) last_words: bool,
     /// It was asked to leave, then.
     pub(crate) leaving_since: Option<Time>,
     /// Something holds it up at times until then.
@@ -99,6 +101,7 @@ impl World {
         place.life += 1;
         place.machine = Some(machine.clone());
         (place.handle, place.incarnation, place.leaving_since) = (None, None, None);
+        place.last_words = false;
         let (life, dice) = (place.life, place.dice);
         self.happened(Fact::Launched { seat, life });
         let env = Env::on(&machine, dice);

@@ -185,10 +185,11 @@ impl World {
         };
         self.struck(fault, Some(seat), 0);
         let polls = self.dice.u64(0..FUSE);
+        let speaks = self.weather.is_on(Fault::LateWrite) && self.dice.bool();
         let place = &mut self.fleet.seats[seat];
-        place.closed = !comes_back;
+        (place.closed, place.last_words) = (!comes_back, speaks);
         let life = place.life;
-        if let Some(machine) = &place.machine {
+        if let Some(machine) = place.machine.as_ref().filter(|_| !speaks) {
             machine.halt_after(polls, Halt::Crashed);
         }
         self.after(FUSE_TIME, move |world| world.is_crashed(seat, life));

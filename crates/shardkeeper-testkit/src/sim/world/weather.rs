@@ -91,8 +91,8 @@ pub(crate) struct Weather {
     pub(crate) table_missing: bool,
     /// How much longer reads of the lease table take.
     pub(crate) slow_reads: Time,
-    /// The next write is a beat that arrives late, whatever else goes wrong.
-    pub(crate) late_beat: bool,
+    /// The next write arrives so late, whatever else goes wrong.
+    pub(crate) late: Option<Time>,
     listings: VecDeque<Time>,
 }
 
@@ -140,7 +140,7 @@ impl Weather {
             } else {
                 0
             },
-            late_beat: false,
+            late: None,
             listings: VecDeque::new(),
         }
     }
@@ -197,12 +197,17 @@ impl World {
         }
         self.bad_luck(op, &mut passage);
         self.bad_times(seat, op, &mut passage);
-        if op == Op::Write && std::mem::take(&mut self.weather.late_beat) {
+        if op == Op::Write
+            && let Some(late) = self.weather.late.take()
+        {
             self.weather.injected.count(Fault::LateWrite);
-            passage.request = Some(self.dice.u64(SECOND..5 * SECOND - 10));
+            passage.request = Some(late);
             (passage.answer, passage.twist) = (Some(1), Twist::Straight);
         }
-        if op == Op::Read && self.somebody_is_silent() && self.strikes(Fault::StaleReads, 3_000) {
+        if matches!(op, Op::Sweep | Op::Read)
+            && self.somebody_is_silent()
+            && self.strikes(Fault::StaleReads, 3_000)
+        {
             passage.answer = Some(self.dice.u64(SECOND..5 * SECOND));
         }
         passage
