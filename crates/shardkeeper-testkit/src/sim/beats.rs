@@ -76,6 +76,7 @@ impl World {
         };
         let lease = millis(self.scenario.settings.lease_duration);
         self.weather.late = Some(self.dice.u64(lease..lease + 6 * SECOND));
+        self.write_while_it_matters();
         machine.halt(Halt::Crashed);
     }
 
@@ -102,6 +103,7 @@ impl World {
             self.weather.late = Some(self.dice.u64(SECOND..5 * SECOND - 10));
         }
         machine.halt(Halt::Frozen);
+        self.write_while_it_matters();
         self.after(long, move |world| {
             machine.go_on();
             world.happened(Fact::WentOn { seat });

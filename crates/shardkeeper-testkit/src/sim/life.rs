@@ -1,12 +1,15 @@
 //! What the stream does by itself while a world runs: records come, shards roll over, old records go.
 
 use super::chaos::Fault;
+use super::fleet::millis;
 use super::ground::{BIRTH, MINUTE, SECOND, Time};
 use super::oracle::Fact;
 use super::world::{ShardNo, World};
 
 /// Between two looks for records that are too old.
 const AGING: Time = MINUTE;
+/// So many changes come while it matters.
+const MATTER: u32 = 12;
 /// A shard whose children come late comes at most so late.
 const LATEST_CHILD: Time = 5 * MINUTE;
 
@@ -24,6 +27,15 @@ impl World {
             self.at(at, World::roll_something);
         }
         self.after(AGING, World::age);
+    }
+
+    /// Changes come while beats and verdicts cross: two workers that both believe in themselves have something to deliver.
+    pub(crate) fn write_while_it_matters(&mut self) {
+        let lease = millis(self.scenario.settings.lease_duration);
+        for _ in 0..MATTER {
+            let wait = self.dice.u64(0..2 * lease);
+            self.after(wait, World::write_somewhere);
+        }
     }
 
     fn write_somewhere(&mut self) {

@@ -238,6 +238,7 @@ impl World {
     /// A machine that stood still comes back to dead connections, as often as not.
     fn comes_back_alone(&mut self, seat: usize) {
         if self.strikes(Fault::TablePartition, 5_000) {
+            self.write_while_it_matters();
             let until = self.now + self.about_a_lease(30 * SECOND);
             self.weather.episodes.push(Episode {
                 fault: Fault::TablePartition,
