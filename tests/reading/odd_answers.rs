@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use shardkeeper::Event;
 use shardkeeper_testkit::faults::{Effect, Fault};
-use shardkeeper_tests::{APPLICATION, TABLE, World};
+use shardkeeper_tests::{APPLICATION, Act, TABLE, World};
 
 use super::{SOON, answer, assert_once, delivered, done, open_shards, shards};
 
@@ -151,6 +151,41 @@ async fn s1_a_page_that_looks_like_the_end_before_the_end_loses_nothing() {
     world.write(5, 3).await;
     delivered(&world, SOON * 3, 15).await;
     assert_once(&world);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn s2_a_false_end_behind_a_processor_that_hangs_is_found_out_before_the_shard_vanishes() {
+    let world = World::with(82, shards(1)).await;
+    let slow = Duration::from_secs(2 * 3600);
+    let worker = world
+        .start_with("a", move |batch, _| match batch.first() {
+            Some(_) if batch.len() == 1 => Act::Slow(slow),
+            _ => Act::Done,
+        })
+        .await;
+    world.write(5, 1).await;
+    delivered(&world, SOON, 5).await;
+    world.write(1, 2).await;
+    delivered(&world, SOON, 6).await;
+    // The page behind the batch in hand looks like the end, and the shard goes on.
+    let fault = Fault::new("GetRecords", answer(&json!({ "Records": [] })));
+    world.emulator.faults().inject(fault.times(1));
+    world.pass(Duration::from_secs(2)).await;
+    world.write(5, 3).await;
+    world.pass(Duration::from_secs(60)).await;
+    let shard = open_shards(&world)[0].clone();
+    world.emulator.roll_over(TABLE, &shard).unwrap();
+    world.pass(Duration::from_secs(60)).await;
+    world.emulator.forget_shard(TABLE, &shard).unwrap();
+    world.pass(slow).await;
+    // What was read before the shard vanished is not lost, and what was not is told.
+    let missing = 11 - world.ledger.distinct();
+    let told = world.events.losses().len();
+    assert!(
+        missing == 0 || told == 1,
+        "{missing} records are missing, {told} losses told"
+    );
     worker.shutdown().await.unwrap();
 }
 

@@ -323,13 +323,25 @@ impl ShardConsumer {
                 self.queue.push_back((batch, share));
             }
             Read::Lost(gap) => self.gap = Some(gap),
-            Read::Ended => self.read_to_the_end = true,
+            Read::Ended => {
+                self.read_to_the_end = true;
+                self.look_into_the_end();
+            }
         }
     }
 
     fn confirm_end(&mut self) {
         if self.closed || planted!(EmptyBodyIsEnd) {
             self.happened(Happened::EndConfirmed);
+        } else {
+            self.look_into_the_end();
+        }
+    }
+
+    /// A page looks like the end of the shard. Looked into at once, whatever is still in hand: the longer it waits, the
+    /// more of a shard that goes on after all may be gone by then.
+    fn look_into_the_end(&mut self) {
+        if self.closed || self.confirming.is_some() {
             return;
         }
         let (listing, lease) = (self.world.listing.clone(), self.lease.clone());
@@ -353,17 +365,16 @@ impl ShardConsumer {
             End::Confirmed(children) => {
                 self.children = children;
                 self.closed = true;
-                if planted!(FirstEndIsBelieved) {
-                    return self.happened(Happened::EndConfirmed);
-                }
             }
             End::Denied => self.patience = Some(patience),
         }
-        self.read_to_the_end = false;
+        self.read_to_the_end = self.closed && planted!(FirstEndIsBelieved);
         if let Some(reader) = &mut self.reader {
             reader.read_on(self.closed);
         }
-        self.happened(Happened::EndDenied);
+        if self.life.stage() == Stage::Confirming {
+            self.happened(Happened::EndDenied);
+        }
     }
 
     /// Everything before the gap is acknowledged; what about the gap (G7, S2)?

@@ -126,6 +126,7 @@ impl ShardConsumer {
         self.share = None;
         self.gap = None;
         self.fetching = None;
+        self.confirming = None;
         self.read_to_the_end = false;
         let (stream, shard) = (self.lease.stream.clone(), self.shard());
         self.reader = Some(ShardReader::new(
