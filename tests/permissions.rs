@@ -25,7 +25,7 @@ struct Scribe(Mutex<Actions>);
 impl Scribe {
     fn note(&self, operation: &str, body: &Value) {
         let resource = match operation {
-            "DescribeStream" | "GetShardIterator" | "GetRecords" => STREAM,
+            "DescribeStream" | "ListStreams" | "GetShardIterator" | "GetRecords" => STREAM,
             _ if body.to_string().contains(&format!("\"{APPLICATION}\"")) => LEASE_TABLE,
             _ => SOURCE_TABLE,
         };

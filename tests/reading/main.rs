@@ -10,6 +10,7 @@ mod odd_answers;
 mod sizes;
 mod start;
 mod streams;
+mod succession;
 mod undecodable;
 
 use std::time::Duration;

@@ -13,10 +13,11 @@ use shardkeeper_testkit::emulator::{Emulator, EmulatorSettings, tokio_clock};
 
 use super::table::{Foreign, Table};
 
-/// An emulated account on the runtime's clock, which lists two shards a page.
+/// An emulated account on the runtime's clock, which lists two shards a page, and one stream.
 pub(crate) fn emulator() -> Emulator {
     let settings = EmulatorSettings {
         describe_page_shards: 2,
+        list_page_streams: 1,
         rollover_after: None,
         ..EmulatorSettings::default()
     };

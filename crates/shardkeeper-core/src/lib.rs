@@ -2,7 +2,7 @@
 //!
 //! Here live the names of things ([`ids`]), what is read ([`record`], [`page`]), how far it was read
 //! ([`checkpoint`]), who may read it ([`lease`], [`membership`], written down as [`row`]s), and every
-//! decision about them: [`lineage`], [`balance`], [`custody`], [`consumer`], [`hand`],
+//! decision about them: [`lineage`], [`succession`], [`balance`], [`custody`], [`consumer`], [`hand`],
 //! [`acks`], [`pacing`]. [`kcl`] takes over what KCL left, and gives it back. [`event`] is the vocabulary in
 //! which the runtime tells what happened.
 //!
@@ -30,3 +30,4 @@ pub mod planted;
 pub mod ports;
 pub mod record;
 pub mod row;
+pub mod succession;

@@ -37,6 +37,7 @@ const TERM: &str = "term";
 const EPOCH_FLOOR: &str = "epochFloor";
 const STARTED_AT: &str = "startedAtMillis";
 const LISTED: &str = "listedStreams";
+const STARTS: &str = "tableStarts";
 
 /// What a worker says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,6 +194,33 @@ impl WorkerRow {
     }
 }
 
+/// Where an application begins with a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableStart {
+    /// At the oldest records.
+    Horizon,
+    /// At this time on the service's clock.
+    At(Timestamp),
+}
+
+impl TableStart {
+    fn parse(text: &str) -> Option<(String, Self)> {
+        let (table, start) = text.rsplit_once(' ')?;
+        let start = match start {
+            "TRIM_HORIZON" => Self::Horizon,
+            millis => Self::At(Timestamp::from_millis(millis.parse().ok()?)),
+        };
+        Some((table.to_owned(), start))
+    }
+
+    fn text(self, table: &str) -> String {
+        match self {
+            Self::Horizon => format!("{table} TRIM_HORIZON"),
+            Self::At(time) => format!("{table} {}", time.millis()),
+        }
+    }
+}
+
 /// The one row that all workers of an application share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupRow {
@@ -214,6 +242,9 @@ pub struct GroupRow {
     pub started_at: Option<Timestamp>,
     /// Streams whose first listing is complete: shards found later start at their oldest record.
     pub listed: BTreeSet<String>,
+    /// Where the application begins with each table, decided once: a table's first streams may be found by several
+    /// workers, and none of them may see it otherwise.
+    pub starts: BTreeMap<String, TableStart>,
     /// Why no worker may go on until a person has looked (design rule 13).
     pub stopped: Option<String>,
 }
@@ -240,6 +271,11 @@ impl GroupRow {
             epoch_floor: row.number(EPOCH_FLOOR).unwrap_or(0),
             started_at: row.number(STARTED_AT).map(Timestamp::from_millis),
             listed: row.texts(LISTED),
+            starts: row
+                .texts(STARTS)
+                .iter()
+                .filter_map(|text| TableStart::parse(text))
+                .collect(),
             stopped: row.text(STOPPED_WHY).map(str::to_owned),
         })
     }
@@ -370,6 +406,14 @@ impl GroupRow {
     pub fn mark_listed(me: &WorkerId, term: u64, stream: &StreamArn) -> Write {
         let effects = vec![Effect::Include(LISTED.into(), stream.to_string())];
         Write::update(group_key(), Self::in_term(me, term), effects)
+    }
+
+    /// The first leases of a table are announced together with where the application begins with it.
+    pub fn begin_table_in_term(me: &WorkerId, term: u64, table: &str, start: TableStart) -> Write {
+        let mut write = Self::announce_in_term(me, term);
+        let begin = Effect::Include(STARTS.into(), start.text(table));
+        write.effects.push(begin);
+        write
     }
 
     /// New leases are announced in the transaction that creates them, within the term.

@@ -149,6 +149,15 @@ pub struct ShardPage {
     pub view_type: Option<String>,
 }
 
+/// One page of the list of a table's streams (F51).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamsPage {
+    /// Streams of tables of that name, in any order: the one that the table has now and older ones (F52).
+    pub streams: Vec<StreamArn>,
+    /// Where to go on; `None` ends the list, and nothing else does.
+    pub next: Option<StreamArn>,
+}
+
 /// What `GetRecords` answered.
 #[derive(Debug, Clone)]
 pub struct Fetched {
@@ -166,6 +175,15 @@ pub trait StreamSource: fmt::Debug + Send + Sync {
     /// Fails with [`FailureKind::NotFound`] when there is no such table, and with
     /// [`FailureKind::Invalid`] when the table has no stream.
     async fn latest_stream(&self, table: &str) -> Result<StreamArn, PortError>;
+
+    /// One page of the streams that the service keeps of tables with this name, after the stream `after`. Counts
+    /// against 5 calls a second for the whole account (F51). May be empty for a table that is not there, or
+    /// [`FailureKind::NotFound`].
+    async fn list_streams(
+        &self,
+        table: &str,
+        after: Option<&StreamArn>,
+    ) -> Result<StreamsPage, PortError>;
 
     /// One page of the listing of a stream, after the shard `after` (F12, F13). Counts against 10 calls
     /// a second for the whole account (F10).

@@ -5,7 +5,7 @@
 //! shard that is still open has not ended, whatever the page looked like: it is read on. Children may be listed late, so a confirmed end without children is looked at again for a while;
 //! discovery finds what comes even later.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +25,10 @@ const LATE_CHILDREN_ATTEMPTS: u32 = 6;
 const UNLISTED_ATTEMPTS: u32 = 2;
 /// A listing has at most so many pages: 100,000 shards.
 const MAX_PAGES: usize = 1_000;
+/// A list of streams has at most so many pages: a table that was switched off and on ten thousand times in a day.
+const MAX_STREAM_PAGES: usize = 100;
+/// Between two of them: the whole account shares five calls a second (F51).
+const BETWEEN_STREAM_PAGES: Duration = Duration::from_millis(250);
 /// Between two calls of one worker: eight a second leave room for others, because the whole account
 /// shares ten (F10).
 const BETWEEN_CALLS: Duration = Duration::from_millis(125);
@@ -82,6 +86,13 @@ pub(crate) struct Listed {
     pub(crate) complete: bool,
     pub(crate) status: StreamStatus,
     pub(crate) shards: BTreeMap<ShardId, Shard>,
+}
+
+impl Listed {
+    /// True when nothing of the stream can have been left out but what is always listed late.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.complete && (self.status == StreamStatus::Disabled || !self.shards.is_empty())
+    }
 }
 
 impl Listing {
@@ -171,6 +182,34 @@ impl Listing {
             Some(_) => Verdict::StillOpen,
             None => Verdict::Unlisted,
         })
+    }
+
+    /// Every stream that the service keeps of tables with this name (F51, F52).
+    pub(crate) async fn streams_of(&self, table: &str) -> Result<BTreeSet<StreamArn>, PortError> {
+        let mut streams = BTreeSet::new();
+        let mut after: Option<StreamArn> = None;
+        for page in 0..MAX_STREAM_PAGES {
+            if page > 0 {
+                self.env.sleep(BETWEEN_STREAM_PAGES).await;
+            }
+            let page = self.source.list_streams(table, after.as_ref()).await?;
+            let before = streams.len();
+            streams.extend(page.streams);
+            match page.next {
+                None => return Ok(streams),
+                // Some servers ignore where to go on.
+                Some(next) if streams.len() == before && after.as_ref() == Some(&next) => {
+                    return Ok(streams);
+                }
+                next => after = next,
+            }
+        }
+        let message = format!("the list did not end after {MAX_STREAM_PAGES} pages");
+        Err(PortError::new(
+            FailureKind::Protocol,
+            "ListStreams",
+            message,
+        ))
     }
 
     /// Every page of the listing (F17). Ends when the service says so, or when a page shows nothing new,

@@ -7,6 +7,7 @@ mod book;
 mod creating;
 mod proof;
 mod stragglers;
+mod streams;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use shardkeeper_core::membership::{GroupRow, group_key};
 use shardkeeper_core::planted;
 use shardkeeper_core::ports::{Answer, FailureKind, LeaseStore, PortError, StreamStatus};
 use shardkeeper_core::row::{RowKey, Write};
+use shardkeeper_core::succession;
 use tokio::sync::{Notify, watch};
 
 use self::book::{Book, READ_AT_ONCE};
@@ -39,6 +41,30 @@ pub(crate) enum StreamChoice {
 }
 
 impl StreamChoice {
+    /// The table's name.
+    pub(crate) fn table(&self) -> &str {
+        match self {
+            // A table may be named by its ARN.
+            Self::Of { table } => table
+                .rsplit_once('/')
+                .map_or(table.as_str(), |(_, name)| name),
+            Self::Pinned(stream) => stream.table(),
+        }
+    }
+
+    /// True for a stream of this table. The list of streams knows names only, and another account's table, which is
+    /// named by its ARN, may have the name of one of ours.
+    pub(crate) fn is_of(&self, stream: &StreamArn) -> bool {
+        match self {
+            Self::Of { table } if table.starts_with("arn:") => {
+                let label = stream.as_str().strip_prefix(table.as_str());
+                label.is_some_and(|label| label.starts_with("/stream/"))
+            }
+            Self::Of { .. } => stream.table() == self.table(),
+            Self::Pinned(pinned) => pinned == stream,
+        }
+    }
+
     /// Why a group that has listed streams already cannot list this one: every worker takes any of the group's
     /// leases, so each would get the records of two tables.
     pub(crate) fn refused_by(
@@ -46,13 +72,7 @@ impl StreamChoice {
         group: &GroupRow,
         leased: impl Iterator<Item = StreamArn>,
     ) -> Option<String> {
-        let ours = match self {
-            // A table may be named by its ARN.
-            Self::Of { table } => table
-                .rsplit_once('/')
-                .map_or(table.as_str(), |(_, name)| name),
-            Self::Pinned(stream) => stream.table(),
-        };
+        let ours = self.table();
         let listed = group.listed.iter();
         let known = listed.filter_map(|stream| StreamArn::parse(stream).ok());
         let other = known
@@ -103,18 +123,9 @@ pub(crate) struct ShardDiscovery {
 /// What a look at one or more streams came to.
 #[derive(Default)]
 struct Tended {
-    enabled: bool,
     listed: usize,
     created: usize,
     forgotten: usize,
-}
-
-impl Tended {
-    fn count(&mut self, more: &Self) {
-        self.listed += more.listed;
-        self.created += more.created;
-        self.forgotten += more.forgotten;
-    }
 }
 
 impl ShardDiscovery {
@@ -135,7 +146,7 @@ impl ShardDiscovery {
             }
             if planted!(EverybodyLists)
                 && term.is_none()
-                && let Ok(stream) = self.stream(&book).await
+                && let Ok(stream) = self.listing.source.latest_stream(self.choice.table()).await
             {
                 drop(self.listing.complete(&stream).await);
             }
@@ -149,7 +160,7 @@ impl ShardDiscovery {
                     if changed.is_err() {
                         return;
                     }
-                    book.distrust();
+                    book.begin_term();
                 }
                 () = self.nudge.notified(), if term.is_some() => env.sleep(self.settings.beat_interval).await,
                 () = env.sleep(wait) => {}
@@ -165,35 +176,11 @@ impl ShardDiscovery {
         if !book.is_fresh(now, self.settings.sweep_interval) {
             self.read_everything(book).await?;
         }
-        let stream = self.stream(book).await?;
-        if book.stream.is_none() && !book.is_empty() {
-            self.tell_that_checkpoints_count();
-        }
-        if book.stream.as_ref() != Some(&stream) {
-            self.listing.observers.emit(&Event::StreamChanged {
-                stream: stream.clone(),
-            });
-            book.stream = Some(stream.clone());
-        }
-        let mut tended = Tended::default();
-        for older in self.older(&group, &stream, book) {
-            match self.tend(&mut group, &older, book).await {
-                Ok(more) => tended.count(&more),
-                Err(error) if error.kind == FailureKind::NotFound => book.is_over(older),
-                Err(error) => return Err(error),
-            }
-        }
-        let current = self.tend(&mut group, &stream, book).await?;
-        if !current.enabled {
-            // Its leases finish without being listed again; the next stream waits for that.
-            book.distrust();
-        }
-        tended.count(&current);
+        let tended = self.tend_in_turn(&mut group, book).await?;
         let Tended {
             listed,
             created,
             forgotten,
-            ..
         } = tended;
         self.listing.observers.emit(&Event::ShardsListed {
             listed,
@@ -203,40 +190,37 @@ impl ShardDiscovery {
         Ok(())
     }
 
-    /// Streams that the table had before: their last children may be listed when the next stream has begun.
-    fn older(&self, group: &GroupRow, current: &StreamArn, book: &Book) -> Vec<StreamArn> {
-        if matches!(self.choice, StreamChoice::Pinned(_)) {
-            return Vec::new();
-        }
-        let listed = group.listed.iter();
-        let known = listed.filter_map(|stream| StreamArn::parse(stream).ok());
-        known
-            .filter(|stream| stream != current && stream.table() == current.table())
-            .filter(|stream| !book.knows_as_over(stream))
-            .collect()
-    }
-
-    /// Leases what nobody covers of one stream, and forgets what is over.
+    /// Leases what nobody covers of one stream, and forgets what is over. True when nothing of it is left to be read.
     async fn tend(
         &mut self,
         group: &mut GroupRow,
         stream: &StreamArn,
         book: &mut Book,
-    ) -> Result<Tended, PortError> {
+        tended: &mut Tended,
+    ) -> Result<bool, PortError> {
         let listed = self.survey(stream, book).await?;
         self.adopt_stragglers(group, stream, book).await?;
-        let created = self.create(group, stream, &listed, book.of(stream)).await?;
+        let created = self.create(group, stream, &listed, book).await?;
+        if created > 0 {
+            book.streams.begun.insert(stream.clone());
+        }
         let forgotten = if listed.complete {
             self.forget(group, stream, &listed.shards, book).await?
         } else {
             0
         };
-        Ok(Tended {
-            enabled: listed.status == StreamStatus::Enabled,
-            listed: listed.shards.len(),
-            created,
-            forgotten,
-        })
+        tended.listed += listed.shards.len();
+        tended.created += created;
+        tended.forgotten += forgotten;
+        let leases = book.of(stream);
+        let is_drained = listed.is_whole()
+            && succession::is_drained(leases)
+            && lineage::uncovered(&listed.shards, leases).is_empty();
+        if !is_drained && listed.status != StreamStatus::Enabled {
+            // Its leases finish without being listed again; the next stream waits for that.
+            book.distrust();
+        }
+        Ok(is_drained)
     }
 
     /// The shards, with their leases in the book. A parent that one listing does not show may be in the next, and
@@ -284,20 +268,6 @@ impl ShardDiscovery {
         }
         book.cover(stream);
         Ok(())
-    }
-
-    /// The stream to list: an older one of the table is drained before the next is begun.
-    async fn stream(&self, book: &Book) -> Result<StreamArn, PortError> {
-        if planted!(OldStreamForEver)
-            && let Some(stream) = &book.stream
-        {
-            return Ok(stream.clone());
-        }
-        match (&self.choice, book.undrained()) {
-            (StreamChoice::Pinned(stream), _) => Ok(stream.clone()),
-            (StreamChoice::Of { .. }, Some(older)) => Ok(older.clone()),
-            (StreamChoice::Of { table }, None) => self.listing.source.latest_stream(table).await,
-        }
     }
 
     async fn forget(

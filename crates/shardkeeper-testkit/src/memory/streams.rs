@@ -9,7 +9,8 @@ use shardkeeper_core::ids::{SequenceNumber, ShardId, StreamArn};
 use shardkeeper_core::lineage::Shard;
 use shardkeeper_core::page::Undecodable;
 use shardkeeper_core::ports::{
-    FailureKind, Fetched, PortError, Position, ShardIterator, ShardPage, StreamSource, StreamStatus,
+    FailureKind, Fetched, PortError, Position, ShardIterator, ShardPage, StreamSource,
+    StreamStatus, StreamsPage,
 };
 use shardkeeper_core::record::{Page, Record};
 
@@ -280,6 +281,19 @@ impl StreamSource for MemoryStreams {
             "DescribeTable",
             format!("no table {table}"),
         ))
+    }
+
+    async fn list_streams(
+        &self,
+        table: &str,
+        after: Option<&StreamArn>,
+    ) -> Result<StreamsPage, PortError> {
+        let state = self.state();
+        let kept = table == state.table && after.is_none();
+        Ok(StreamsPage {
+            streams: kept.then(|| state.arn.clone()).into_iter().collect(),
+            next: None,
+        })
     }
 
     async fn list_shards(

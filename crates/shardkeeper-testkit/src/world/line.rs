@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use shardkeeper::{SequenceNumber, ShardId, StreamArn, Timestamp};
 use shardkeeper_core::ports::{
     Answer, FailureKind, Fetched, LeaseStore, PortError, Position, ShardIterator, ShardPage,
-    StreamSource, TableCreation,
+    StreamSource, StreamsPage, TableCreation,
 };
 use shardkeeper_core::record::Page;
 use shardkeeper_core::row::{Row, RowKey, Write};
@@ -85,6 +85,15 @@ impl StreamSource for Line {
     async fn latest_stream(&self, table: &str) -> Result<StreamArn, PortError> {
         self.travel().await;
         self.streams.latest_stream(table).await
+    }
+
+    async fn list_streams(
+        &self,
+        table: &str,
+        after: Option<&StreamArn>,
+    ) -> Result<StreamsPage, PortError> {
+        self.travel().await;
+        self.streams.list_streams(table, after).await
     }
 
     async fn list_shards(

@@ -9,7 +9,8 @@ use shardkeeper_core::checkpoint::Timestamp;
 use shardkeeper_core::ids::{ShardId, StreamArn};
 use shardkeeper_core::page::PageBody;
 use shardkeeper_core::ports::{
-    FailureKind, Fetched, PortError, Position, ShardIterator, ShardPage, StreamSource, StreamStatus,
+    FailureKind, Fetched, PortError, Position, ShardIterator, ShardPage, StreamSource,
+    StreamStatus, StreamsPage,
 };
 
 use super::convert::{self, failure, has_code, missing, port_error, port_error_without};
@@ -111,6 +112,40 @@ impl StreamSource for AwsStreams {
                 Err(failure(FailureKind::Invalid, ACTION, &how))
             }
         }
+    }
+
+    async fn list_streams(
+        &self,
+        table: &str,
+        after: Option<&StreamArn>,
+    ) -> Result<StreamsPage, PortError> {
+        const ACTION: &str = "ListStreams";
+        let answer = self
+            .clients
+            .streams
+            .list_streams()
+            .table_name(table)
+            .set_exclusive_start_stream_arn(after.map(|stream| stream.as_str().to_owned()))
+            .send()
+            .await
+            .map_err(|error| port_error(ACTION, &error))?;
+        let parse = |arn: &str| {
+            StreamArn::parse(arn)
+                .map_err(|odd| failure(FailureKind::Protocol, ACTION, &odd.to_string()))
+        };
+        let streams = answer.streams.ok_or_else(|| missing(ACTION, "Streams"))?;
+        let next = answer.last_evaluated_stream_arn;
+        Ok(StreamsPage {
+            // A server that ignores the filter shows streams that are nobody's business.
+            streams: streams
+                .iter()
+                .filter_map(|stream| parse(stream.stream_arn()?).ok())
+                .collect(),
+            next: next
+                .filter(|arn| !arn.is_empty())
+                .map(|arn| parse(&arn))
+                .transpose()?,
+        })
     }
 
     async fn list_shards(

@@ -11,8 +11,10 @@ use std::time::Duration;
 use shardkeeper_core::ids::{ShardId, StreamArn};
 use shardkeeper_core::kcl::{self, KclLease};
 use shardkeeper_core::lease::{Lease, lease_keys};
-use shardkeeper_core::lineage::{self, Leases, Shard};
+use shardkeeper_core::lineage::{Leases, Shard};
 use shardkeeper_core::row::{Row, RowKey};
+
+use super::streams::Streams;
 
 /// More unknown rows than this are swept with all others, which is cheaper then.
 pub(super) const READ_AT_ONCE: usize = 100;
@@ -20,14 +22,12 @@ pub(super) const READ_AT_ONCE: usize = 100;
 /// The leases of every stream, as far as they are known.
 #[derive(Debug, Default)]
 pub(super) struct Book {
-    /// The stream that was listed last.
-    pub(super) stream: Option<StreamArn>,
+    /// The streams of the table.
+    pub(super) streams: Streams,
     leases: BTreeMap<StreamArn, Leases>,
     /// Leases that KCL made and nobody adopted yet.
     of_kcl: BTreeMap<RowKey, Row>,
     swept_at: Option<Duration>,
-    /// Older streams that the service no longer knows.
-    over: BTreeSet<StreamArn>,
 }
 
 impl Book {
@@ -35,6 +35,12 @@ impl Book {
     pub(super) fn is_fresh(&self, now: Duration, interval: Duration) -> bool {
         self.swept_at
             .is_some_and(|at| now.saturating_sub(at) < interval)
+    }
+
+    /// Another discoverer may have listed meanwhile.
+    pub(super) fn begin_term(&mut self) {
+        self.distrust();
+        self.streams.distrust();
     }
 
     /// Everything is to be read anew before the next listing is judged.
@@ -87,14 +93,6 @@ impl Book {
         known.is_some_and(|known| known.key != lease.key)
     }
 
-    pub(super) fn is_over(&mut self, stream: StreamArn) {
-        self.over.insert(stream);
-    }
-
-    pub(super) fn knows_as_over(&self, stream: &StreamArn) -> bool {
-        self.over.contains(stream)
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.leases.is_empty()
     }
@@ -111,15 +109,10 @@ impl Book {
         }
     }
 
-    /// The oldest stream that is not drained.
-    pub(super) fn undrained(&self) -> Option<&StreamArn> {
-        let to_be_read = |lease: &Lease, leases: &Leases| {
-            lease.is_active() && !lineage::waits_for_a_decision(lease, leases)
-        };
-        let undrained = |(_, leases): &(&StreamArn, &Leases)| {
-            leases.values().any(|lease| to_be_read(lease, leases))
-        };
-        self.leases.iter().find(undrained).map(|(stream, _)| stream)
+    /// The streams with leases.
+    pub(super) fn leased(&self) -> impl Iterator<Item = &StreamArn> {
+        let leased = |(_, leases): &(&StreamArn, &Leases)| !leases.is_empty();
+        self.leases.iter().filter(leased).map(|(stream, _)| stream)
     }
 
     /// The rows that must be read before this listing is judged.

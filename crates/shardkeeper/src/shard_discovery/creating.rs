@@ -4,16 +4,17 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
-use shardkeeper_core::checkpoint::Checkpoint;
+use shardkeeper_core::checkpoint::{Checkpoint, Timestamp};
 use shardkeeper_core::event::{DataLoss, Event, LossCause};
 use shardkeeper_core::ids::StreamArn;
 use shardkeeper_core::lease::{Lease, NewLease, Stop, lease_key};
 use shardkeeper_core::lineage::{self, Leases, Uncovered};
-use shardkeeper_core::membership::GroupRow;
+use shardkeeper_core::membership::{GroupRow, TableStart};
 use shardkeeper_core::planted;
 use shardkeeper_core::ports::PortError;
-use shardkeeper_core::row::RowKey;
+use shardkeeper_core::row::{RowKey, Write};
 
+use super::book::Book;
 use super::{ShardDiscovery, StartPosition};
 use crate::listing::Listed;
 use crate::processor::Decision;
@@ -37,18 +38,21 @@ impl ShardDiscovery {
         group: &GroupRow,
         stream: &StreamArn,
         listed: &Listed,
-        leases: &Leases,
+        book: &Book,
     ) -> Result<usize, PortError> {
+        let leases = book.of(stream);
+        let start = self.start_of(group, stream, book);
         let first_listing = !group.listed.contains(stream.as_str());
         let uncovered = lineage::uncovered(&listed.shards, leases);
         let uncovered = self.keep_proven(stream, listed, uncovered).await?;
         let begins = self.begins(group, stream, leases);
         let births: Vec<Birth> = uncovered
             .iter()
-            .filter_map(|found| self.birth(group, stream, found, begins))
+            .filter_map(|found| self.birth(group, stream, found, (begins, start)))
             .collect();
         for chunk in births.chunks(CHUNK) {
-            if !self.create_chunk(group, chunk).await? {
+            let announce = self.announce(group, stream, start);
+            if !self.create_chunk(announce, chunk).await? {
                 return Ok(0);
             }
         }
@@ -84,7 +88,7 @@ impl ShardDiscovery {
         group: &GroupRow,
         stream: &StreamArn,
         found: &Uncovered,
-        begins: bool,
+        (begins, start): (bool, TableStart),
     ) -> Option<Birth> {
         let shard = &found.shard;
         let loss = (found.orphan && !begins).then(|| DataLoss {
@@ -110,7 +114,7 @@ impl ShardDiscovery {
             stream: stream.clone(),
             shard: shard.id.clone(),
             parent: shard.parent.clone(),
-            checkpoint: self.first_checkpoint(group),
+            checkpoint: self.first_checkpoint(group, stream, start),
             epoch: self.first_epoch(group),
             stopped,
         };
@@ -130,9 +134,9 @@ impl ShardDiscovery {
     }
 
     /// False when it was refused: see [`ShardDiscovery::write`].
-    async fn create_chunk(&self, group: &GroupRow, chunk: &[Birth]) -> Result<bool, PortError> {
+    async fn create_chunk(&self, announce: Write, chunk: &[Birth]) -> Result<bool, PortError> {
         let write_id = self.listing.env.fresh_id();
-        let mut writes = vec![GroupRow::announce_in_term(&self.me, group.term)];
+        let mut writes = vec![announce];
         writes.extend(
             chunk
                 .iter()
@@ -183,21 +187,67 @@ impl ShardDiscovery {
         }
     }
 
-    /// Only the very first listing of an application begins where the user said; everything found later
-    /// is newer than that and begins at its oldest record.
-    fn first_checkpoint(&self, group: &GroupRow) -> Checkpoint {
-        if !group.listed.is_empty() {
-            return Checkpoint::TrimHorizon;
+    /// Where the application begins with the table of this stream: as it was decided, or as it is decided now. A
+    /// table that has leases without that was begun by an older version, or by KCL.
+    fn start_of(&self, group: &GroupRow, stream: &StreamArn, book: &Book) -> TableStart {
+        let unlisted = group.listed.is_empty() && self.start == StartPosition::Latest;
+        if planted!(LatestWithoutMoment) && unlisted {
+            let now = self.listing.source.service_time();
+            return now.map_or(TableStart::Horizon, TableStart::At);
         }
+        if let Some(start) = group.starts.get(stream.table()) {
+            return *start;
+        }
+        if self.is_begun(group, stream, book) {
+            return TableStart::Horizon;
+        }
+        // What `Latest` means for a table that is added later is decided when it is added.
+        let latest = || match book.is_empty() && group.listed.is_empty() {
+            true => group.started_at,
+            false => self.listing.source.service_time(),
+        };
+        match self.start {
+            StartPosition::TrimHorizon => TableStart::Horizon,
+            StartPosition::At(time) => TableStart::At(time),
+            StartPosition::Latest => latest().map_or(TableStart::Horizon, TableStart::At),
+        }
+    }
+
+    fn is_begun(&self, group: &GroupRow, stream: &StreamArn, book: &Book) -> bool {
+        let of_table = |other: &StreamArn| other.table() == stream.table();
+        let listed = group.listed.iter();
+        let mut listed = listed.filter_map(|listed| StreamArn::parse(listed).ok());
+        listed.any(|listed| of_table(&listed)) || book.leased().any(of_table)
+    }
+
+    /// The first leases of a table say where it begins.
+    fn announce(&self, group: &GroupRow, stream: &StreamArn, start: TableStart) -> Write {
+        if group.starts.contains_key(stream.table()) {
+            GroupRow::announce_in_term(&self.me, group.term)
+        } else {
+            GroupRow::begin_table_in_term(&self.me, group.term, stream.table(), start)
+        }
+    }
+
+    /// Only the first listing of a stream begins where the user said; everything found later is newer than that and
+    /// begins at its oldest record. So is everything that is still kept, a day after the start.
+    fn first_checkpoint(
+        &self,
+        group: &GroupRow,
+        stream: &StreamArn,
+        start: TableStart,
+    ) -> Checkpoint {
         let now = self.listing.source.service_time();
-        match (self.start, group.started_at) {
-            (StartPosition::Latest, _) if planted!(LatestWithoutMoment) => {
-                now.map_or(Checkpoint::TrimHorizon, Checkpoint::At)
-            }
-            (StartPosition::At(time), _) | (StartPosition::Latest, Some(time)) => {
+        let first_of_all = group.listed.is_empty();
+        let is_old = |start: Timestamp| {
+            let age = now.map(|now| now.millis().saturating_sub(start.millis()));
+            age.is_some_and(|age| age >= RETENTION_MILLIS) && !first_of_all
+        };
+        match start {
+            TableStart::At(time) if !group.listed.contains(stream.as_str()) && !is_old(time) => {
                 Checkpoint::At(time)
             }
-            (StartPosition::TrimHorizon | StartPosition::Latest, _) => Checkpoint::TrimHorizon,
+            _ => Checkpoint::TrimHorizon,
         }
     }
 

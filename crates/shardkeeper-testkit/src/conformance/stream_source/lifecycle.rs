@@ -45,6 +45,13 @@ async fn a_stream_that_was_switched_on_again_is_another_stream(
     stage.scene.enable_stream().await?;
     let new = stage.source.latest_stream(stage.scene.table()).await?;
     ensure(new != stage.stream, || format!("it is still {new}"))?;
+    let mut streams = stage.streams_of(stage.scene.table()).await?;
+    streams.sort();
+    same(
+        streams,
+        vec![stage.stream.clone(), new.clone()],
+        "the streams of the table, older ones first",
+    )?;
     stage.scene.put("one item", 60).await?;
     let old = stage.read(&busy, Position::TrimHorizon).await?;
     same(

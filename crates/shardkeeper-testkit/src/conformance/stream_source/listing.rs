@@ -12,6 +12,8 @@ pub(super) fn all() -> Vec<(&'static str, Capability, Check)> {
         Everywhere {
             the_latest_stream_names_its_table_and_is_enabled,
             the_stream_of_a_table_that_is_not_there_is_not_found,
+            the_list_of_a_tables_streams_has_the_latest_one,
+            a_table_that_is_not_there_has_no_streams,
             a_stream_that_is_not_there_is_not_found,
             a_shard_that_is_not_there_is_not_found,
             every_shard_is_listed_once_over_all_pages,
@@ -38,6 +40,18 @@ async fn the_stream_of_a_table_that_is_not_there_is_not_found(stage: Stage) -> R
     match stage.source.latest_stream("no-such-table").await {
         Err(error) => same(error.kind, FailureKind::NotFound, "the error"),
         Ok(arn) => Err(format!("there is {arn}").into()),
+    }
+}
+
+async fn the_list_of_a_tables_streams_has_the_latest_one(stage: Stage) -> Result<(), Trouble> {
+    let streams = stage.streams_of(stage.scene.table()).await?;
+    same(streams, vec![stage.stream], "the streams")
+}
+
+async fn a_table_that_is_not_there_has_no_streams(stage: Stage) -> Result<(), Trouble> {
+    match stage.source.list_streams("no-such-table", None).await {
+        Err(error) => same(error.kind, FailureKind::NotFound, "the error"),
+        Ok(page) => same((page.streams, page.next), (vec![], None), "the list"),
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 use shardkeeper_core::checkpoint::Timestamp;
 use shardkeeper_core::ids::{ShardId, StreamArn};
 use shardkeeper_core::ports::{
-    Fetched, PortError, Position, ShardIterator, ShardPage, StreamSource,
+    Fetched, PortError, Position, ShardIterator, ShardPage, StreamSource, StreamsPage,
 };
 
 use super::{Capability, Scene, Trouble, check_all};
@@ -23,6 +23,7 @@ enum Mistake {
     ReadsFromIncludingThePosition,
     ListsEveryShardAsAChild,
     Reorders,
+    LeavesTheLatestStreamOut,
 }
 
 #[derive(Debug, Clone)]
@@ -35,6 +36,18 @@ struct Mistaken {
 impl StreamSource for Mistaken {
     async fn latest_stream(&self, table: &str) -> Result<StreamArn, PortError> {
         self.right.latest_stream(table).await
+    }
+
+    async fn list_streams(
+        &self,
+        table: &str,
+        after: Option<&StreamArn>,
+    ) -> Result<StreamsPage, PortError> {
+        let mut page = self.right.list_streams(table, after).await?;
+        if self.mistake == Mistake::LeavesTheLatestStreamOut {
+            page.streams.clear();
+        }
+        Ok(page)
     }
 
     async fn list_shards(
@@ -176,6 +189,10 @@ async fn every_mistake_is_found_by_the_rule_that_names_it() {
         (
             Mistake::Reorders,
             "every change is read once and in the order of its shard",
+        ),
+        (
+            Mistake::LeavesTheLatestStreamOut,
+            "the list of a tables streams has the latest one",
         ),
     ];
     for (mistake, rule) in table {

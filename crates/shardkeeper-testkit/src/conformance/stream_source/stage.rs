@@ -32,6 +32,21 @@ pub(super) struct ReadShard {
 }
 
 impl Stage {
+    /// Every stream of tables with this name, over all pages, as they came.
+    pub(super) async fn streams_of(&self, table: &str) -> Result<Vec<StreamArn>, Trouble> {
+        let mut streams = Vec::new();
+        let mut after = None;
+        for _ in 0..PAGES {
+            let page = self.source.list_streams(table, after.as_ref()).await?;
+            streams.extend(page.streams);
+            match page.next {
+                None => return Ok(streams),
+                next => after = next,
+            }
+        }
+        Err("the list of streams does not end".into())
+    }
+
     /// Every shard of the stream, over all pages, as they came.
     pub(super) async fn shards(&self) -> Result<Vec<Shard>, Trouble> {
         let mut shards = Vec::new();

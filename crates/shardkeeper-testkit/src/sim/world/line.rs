@@ -11,7 +11,7 @@ use shardkeeper_core::checkpoint::Timestamp;
 use shardkeeper_core::ids::{ShardId, StreamArn};
 use shardkeeper_core::ports::{
     Answer, FailureKind, Fetched, LeaseStore, PortError, Position, ShardIterator, ShardPage,
-    StreamSource, TableCreation,
+    StreamSource, StreamsPage, TableCreation,
 };
 use shardkeeper_core::row::{Row, RowKey, Write};
 use tokio::sync::oneshot;
@@ -149,6 +149,19 @@ impl StreamSource for Line {
         self.call(Op::DescribeTable, move |world, twist| match twist {
             Twist::Empty => Err(odd(Op::DescribeTable)),
             _ => world.latest_stream(&table),
+        })
+        .await
+    }
+
+    async fn list_streams(
+        &self,
+        table: &str,
+        after: Option<&StreamArn>,
+    ) -> Result<StreamsPage, PortError> {
+        let (table, after) = (table.to_owned(), after.cloned());
+        self.call(Op::ListStreams, move |world, twist| match twist {
+            Twist::Empty => Err(odd(Op::ListStreams)),
+            _ => Ok(world.list_streams(&table, after.as_ref())),
         })
         .await
     }

@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use shardkeeper_core::ids::{ShardId, StreamArn};
 use shardkeeper_core::lineage::Shard as Listed;
-use shardkeeper_core::ports::{FailureKind, PortError, ShardPage, StreamStatus};
+use shardkeeper_core::ports::{FailureKind, PortError, ShardPage, StreamStatus, StreamsPage};
 
 use super::World;
 use super::shards::Stream;
@@ -21,6 +21,26 @@ impl World {
         match self.streams.streams.last() {
             Some(stream) => Ok(stream.arn.clone()),
             None => refuse(FailureKind::Invalid, "the table has no stream"),
+        }
+    }
+
+    /// The streams that are kept, newest first, in pages of one or two.
+    pub(super) fn list_streams(&mut self, table: &str, after: Option<&StreamArn>) -> StreamsPage {
+        let size = 1 + self.dice.usize(0..2);
+        let kept = |stream: &&Stream| {
+            let mut shards = stream.by_id.values();
+            stream.status == StreamStatus::Enabled
+                || shards.any(|shard| !self.streams.shards[*shard].is_gone(self.now))
+        };
+        let of_table = self.streams.streams.iter().rev().filter(kept);
+        let rest = of_table.filter(|stream| {
+            table == super::shards::TABLE && after.is_none_or(|after| stream.arn < *after)
+        });
+        let rest: Vec<StreamArn> = rest.map(|stream| stream.arn.clone()).collect();
+        let next = rest.get(size - 1).filter(|_| rest.len() > size).cloned();
+        StreamsPage {
+            streams: rest.into_iter().take(size).collect(),
+            next,
         }
     }
 

@@ -19,6 +19,7 @@ const SLOWEST_LEG: Time = 12;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Op {
     DescribeTable,
+    ListStreams,
     ListShards,
     Children,
     Open,
@@ -30,8 +31,9 @@ pub(crate) enum Op {
 }
 
 impl Op {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::DescribeTable,
+        Self::ListStreams,
         Self::ListShards,
         Self::Children,
         Self::Open,
@@ -45,6 +47,7 @@ impl Op {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::DescribeTable => "DescribeTable",
+            Self::ListStreams => "ListStreams",
             Self::ListShards | Self::Children => "DescribeStream",
             Self::Open => "GetShardIterator",
             Self::Fetch => "GetRecords",
