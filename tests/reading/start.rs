@@ -9,7 +9,7 @@ use shardkeeper_testkit::memory::{ItemChange, MemoryLeases, MemoryStreams};
 use shardkeeper_testkit::processor::Recorder;
 use shardkeeper_tests::{TABLE, World};
 
-use super::{SOON, assert_once, delivered, done, shards};
+use super::{SOON, assert_once, delivered, done, first_page, open_shards, shards};
 
 #[tokio::test(start_paused = true)]
 async fn rule_15_latest_leaves_out_what_was_written_before_the_first_start() {
@@ -221,4 +221,133 @@ async fn b22_a_latest_position_that_expires_unread_loses_nothing() {
     }
     assert_once(&world);
     worker.shutdown().await.unwrap();
+}
+
+/// Thirty records in each of two generations of two shards. Another consumer had read four records of a child: the
+/// parent of that child, where to begin, and how many records are left.
+async fn half_read(world: &World) -> (String, StartPosition, usize) {
+    world.write(30, 1).await;
+    world.emulator.roll_over_all(TABLE).unwrap();
+    world.write(30, 2).await;
+    let child = &open_shards(world)[0];
+    let records = first_page(world, child);
+    let fourth = &records["Records"][3]["dynamodb"]["SequenceNumber"];
+    let start = StartPosition::after([(child, fourth.as_str().unwrap())]).unwrap();
+    let all = world.emulator.shards(TABLE).unwrap();
+    let parent = all.into_iter().find(|shard| shard.id == *child).unwrap();
+    let parent = parent.parent.unwrap();
+    let read = first_page(world, &parent)["Records"]
+        .as_array()
+        .unwrap()
+        .len();
+    (parent, start, 60 - read - 4)
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_15_shards_begin_behind_the_records_that_the_user_names() {
+    let world = World::with(171, shards(2)).await;
+    let (parent, start, left) = half_read(&world).await;
+    let worker = world.spawn(world.worker("a").start(start), done).await;
+    delivered(&world, SOON, left).await;
+    world.emulator.roll_over_all(TABLE).unwrap();
+    world.write(30, 3).await;
+    delivered(&world, SOON * 2, left + 30).await;
+    world.pass(Duration::from_secs(120)).await;
+    assert_eq!(world.ledger.distinct(), left + 30);
+    assert_once(&world);
+    let begun = world.ledger.initialized();
+    assert!(
+        begun.iter().all(|shard| shard.as_str() != parent),
+        "its child was named"
+    );
+    assert_eq!(ignored(&world), [""; 0]);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn s1_named_starts_are_kept_when_the_first_worker_dies_at_once() {
+    for moment in [1, 30, 100, 500, 2_000] {
+        let world = World::with(172, shards(2)).await;
+        let (_, start, left) = half_read(&world).await;
+        let slow = |_: &_, _: &_| shardkeeper_tests::Act::Slow(Duration::from_secs(60));
+        let worker = world.worker("a").start(start.clone());
+        let worker = world.spawn(worker, slow).await;
+        world.pass(Duration::from_millis(moment)).await;
+        worker.abort();
+        let worker = world.worker("b").start(start);
+        let worker = world.spawn(worker, done).await;
+        delivered(&world, SOON * 2, left).await;
+        world.pass(Duration::from_secs(120)).await;
+        assert_eq!(world.ledger.distinct(), left, "after {moment} ms");
+        assert_eq!(world.ledger.violations(), Vec::<String>::new());
+        worker.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_15_a_named_shard_that_is_not_there_is_told_and_everything_is_read() {
+    let world = World::with(173, shards(2)).await;
+    world.write(30, 1).await;
+    let nowhere = (
+        "shardId-00000001414562045508-00000bad",
+        "100000000000000000000000001",
+    );
+    let start = StartPosition::after([nowhere]).unwrap();
+    let worker = world.spawn(world.worker("a").start(start), done).await;
+    delivered(&world, SOON, 30).await;
+    let said = ignored(&world);
+    assert!(
+        matches!(said.as_slice(), [why] if why.contains(nowhere.0)),
+        "{said:?}"
+    );
+    assert_once(&world);
+    worker.shutdown().await.unwrap();
+}
+
+#[test]
+fn f31_named_starts_of_impossible_lengths_are_refused() {
+    let shard = "shardId-00000001414562045508-00000bad";
+    let number = "100000000000000000000000001";
+    assert!(StartPosition::after([(shard, number)]).is_ok());
+    for (shard, number) in [
+        ("shard-1", number),
+        (shard, "12"),
+        (shard, "no number, but long enough"),
+    ] {
+        assert!(
+            StartPosition::after([(shard, number)]).is_err(),
+            "{shard} {number}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_15_a_shard_explains_that_the_start_position_was_not_used() {
+    let world = World::with(174, shards(1)).await;
+    let explained = Arc::new(Mutex::new(Vec::new()));
+    for (value, (name, start, expected)) in [
+        ("a", StartPosition::TrimHorizon, false),
+        ("b", StartPosition::Latest, true),
+        ("c", StartPosition::TrimHorizon, false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let heard = Arc::clone(&explained);
+        let worker = world.worker(name).start(start);
+        let worker = world
+            .spawn(worker, move |_, cx| {
+                heard.lock().unwrap().push(cx.explain());
+                shardkeeper_tests::Act::Done
+            })
+            .await;
+        world.write(1, value).await;
+        world
+            .until(SOON, "explained", |_| !explained.lock().unwrap().is_empty())
+            .await;
+        let said = std::mem::take(&mut *explained.lock().unwrap());
+        let ignored = said.iter().all(|said| said.contains("is not used"));
+        assert_eq!(ignored, expected, "{name}: {said:?}");
+        worker.shutdown().await.unwrap();
+    }
 }

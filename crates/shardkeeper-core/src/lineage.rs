@@ -71,6 +71,24 @@ pub fn uncovered(listed: &BTreeMap<ShardId, Shard>, leases: &Leases) -> Vec<Unco
     found.collect()
 }
 
+/// The listed shards that come before one of these and are over for whoever begins there (G3): all their ancestors.
+pub fn ancestors_of<'a>(
+    listed: &'a BTreeMap<ShardId, Shard>,
+    of: impl Iterator<Item = &'a ShardId>,
+) -> BTreeSet<&'a ShardId> {
+    let mut ancestors = BTreeSet::new();
+    for shard in of {
+        let mut at = listed.get(shard);
+        while let Some(parent) = at.and_then(|shard| shard.parent.as_ref()) {
+            at = listed.get(parent);
+            if at.is_none() || !ancestors.insert(parent) {
+                break;
+            }
+        }
+    }
+    ancestors
+}
+
 /// Of every ring of listed shards without a lease, the one whose id is the least.
 fn firsts_of_rings<'a>(
     listed: &'a BTreeMap<ShardId, Shard>,
@@ -341,6 +359,27 @@ mod tests {
             0,
             "a child has no lease yet"
         );
+    }
+
+    #[test]
+    fn s4_whoever_begins_in_a_shard_has_done_with_its_ancestors() {
+        let tree = listing(&[
+            ("b", Some("a")),
+            ("c", Some("b")),
+            ("d", Some("b")),
+            ("e", None),
+            ("f", Some("g")),
+            ("g", Some("f")),
+        ]);
+        let of = |shards: &[&str]| -> Vec<String> {
+            let shards: Vec<ShardId> = shards.iter().map(|shard| id(shard)).collect();
+            let found = ancestors_of(&tree, shards.iter());
+            found.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(of(&["c", "e"]), ["b"], "the first parent is not listed");
+        assert_eq!(of(&["c", "d"]), ["b"]);
+        assert_eq!(of(&["f"]), ["f", "g"], "a ring ends");
+        assert_eq!(of(&["z"]), [""; 0]);
     }
 
     #[test]

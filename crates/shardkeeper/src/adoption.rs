@@ -113,7 +113,9 @@ impl Parts {
     async fn take_over(&self, found: Vec<KclLease>, epoch: u64) -> Result<(), Joining> {
         let start = match self.start {
             StartPosition::At(time) => Checkpoint::At(time),
-            StartPosition::TrimHorizon | StartPosition::Latest => Checkpoint::TrimHorizon,
+            StartPosition::TrimHorizon | StartPosition::Latest | StartPosition::After(_) => {
+                Checkpoint::TrimHorizon
+            }
         };
         let (mut leases, mut without) = (0, 0);
         for lease in found {

@@ -308,7 +308,8 @@ impl LeaseKeeper {
         let pulse = Pulse::new(&self.world.env);
         let (taken, interval) = (pulse.clone(), self.world.settings.lease_duration / 2);
         let ours = (held, lease.clone());
-        let consumer = ShardConsumer::new(self.world.clone(), ours, explain(how), obeyed);
+        let why = self.explain(&lease, how);
+        let consumer = ShardConsumer::new(self.world.clone(), ours, &why, obeyed);
         let finish = self.finish.clone();
         let task = self.world.env.spawn(async move {
             // User code that is not a processor's future may panic here: the factory, a decision about lost
@@ -356,6 +357,19 @@ impl LeaseKeeper {
             Outcome::Lost => self.restless = true,
         }
         self.world.standing.set_leases(self.running.len());
+    }
+
+    fn explain(&self, lease: &Lease, how: &Acquired) -> String {
+        let why = explain(how);
+        // A child begins where its parent ended, whatever the user said.
+        let ignored = match how {
+            Acquired::Born => None,
+            _ => self
+                .world
+                .start
+                .why_ignored(&lease.shard, &lease.checkpoint),
+        };
+        ignored.map_or_else(|| why.to_owned(), |ignored| format!("{why}; {ignored}"))
     }
 
     async fn announce(&self) {

@@ -36,6 +36,7 @@ use crate::observer::Observers;
 use crate::processor::{Boxed, Decision, Factory, OnDataLoss, ShardContext};
 use crate::retry::Retry;
 use crate::settings::Settings;
+use crate::shard_discovery::StartPosition;
 use crate::shard_reader::{Gap, Read, ReaderWorld, ShardReader};
 use crate::standing::Standing;
 use crate::user_call::{UserCall, UserDone};
@@ -56,6 +57,8 @@ pub(crate) struct ConsumerWorld {
     pub(crate) listing: Listing,
     pub(crate) reading: ReaderWorld,
     pub(crate) factory: Factory,
+    /// What the user said about the beginning.
+    pub(crate) start: Arc<StartPosition>,
     pub(crate) on_data_loss: OnDataLoss,
 }
 

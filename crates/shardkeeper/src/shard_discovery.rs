@@ -6,6 +6,7 @@
 mod book;
 mod creating;
 mod proof;
+mod starting;
 mod stragglers;
 mod streams;
 
@@ -13,7 +14,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use shardkeeper_core::checkpoint::Timestamp;
 use shardkeeper_core::event::Event;
 use shardkeeper_core::ids::{ShardId, StreamArn, WorkerId};
 use shardkeeper_core::lease::Lease;
@@ -26,6 +26,7 @@ use shardkeeper_core::succession;
 use tokio::sync::{Notify, watch};
 
 use self::book::{Book, READ_AT_ONCE};
+pub use self::starting::StartPosition;
 pub(crate) use self::stragglers::Stragglers;
 use crate::listing::{Listed, Listing};
 use crate::processor::OnDataLoss;
@@ -84,20 +85,6 @@ impl StreamChoice {
             "the application {application:?} reads table {other}, so it cannot read table {ours} too; give each table an application of its own"
         ))
     }
-}
-
-/// Where the first shards of an application begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum StartPosition {
-    /// The oldest records that are still there.
-    #[default]
-    TrimHorizon,
-    /// Records written after the application was first started. That moment is stored at once, so that
-    /// nothing is lost when the first worker dies before the first record.
-    Latest,
-    /// Records written at this time or later, as precise as the service's times (a second).
-    At(Timestamp),
 }
 
 /// Lists the stream while its worker is the discoverer.

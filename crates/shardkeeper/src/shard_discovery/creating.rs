@@ -1,29 +1,28 @@
 //! Leases for the shards that nobody covers, and what is lost before them.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
-use shardkeeper_core::checkpoint::{Checkpoint, Timestamp};
+use shardkeeper_core::checkpoint::Checkpoint;
 use shardkeeper_core::event::{DataLoss, Event, LossCause};
 use shardkeeper_core::ids::StreamArn;
 use shardkeeper_core::lease::{Lease, NewLease, Stop, lease_key};
 use shardkeeper_core::lineage::{self, Leases, Uncovered};
 use shardkeeper_core::membership::{GroupRow, TableStart};
-use shardkeeper_core::planted;
 use shardkeeper_core::ports::PortError;
 use shardkeeper_core::row::{RowKey, Write};
 
+use super::ShardDiscovery;
 use super::book::Book;
-use super::{ShardDiscovery, StartPosition};
+use super::starting::RETENTION_MILLIS;
 use crate::listing::Listed;
 use crate::processor::Decision;
 use crate::retry::Retry;
 
 /// Leases created in one transaction, beside the announcement; DynamoDB allows 100 writes.
 const CHUNK: usize = 50;
-/// How long the service keeps records (F29).
-const RETENTION_MILLIS: u64 = 24 * 60 * 60 * 1000;
 
 /// A lease to be created, and the loss that is told once it is.
 struct Birth {
@@ -43,13 +42,15 @@ impl ShardDiscovery {
         let leases = book.of(stream);
         let start = self.start_of(group, stream, book);
         let first_listing = !group.listed.contains(stream.as_str());
-        let uncovered = lineage::uncovered(&listed.shards, leases);
+        let named = self.named(group, stream, listed, leases);
+        let uncovered = lineage::uncovered(&listed.shards, &with(leases, &named));
         let uncovered = self.keep_proven(stream, listed, uncovered).await?;
         let begins = self.begins(group, stream, leases);
-        let births: Vec<Birth> = uncovered
+        let found = uncovered
             .iter()
-            .filter_map(|found| self.birth(group, stream, found, (begins, start)))
-            .collect();
+            .filter_map(|found| self.birth(group, stream, found, (begins, start)));
+        let named = named.into_iter().map(|lease| Birth { lease, loss: None });
+        let births: Vec<Birth> = named.chain(found).collect();
         for chunk in births.chunks(CHUNK) {
             let announce = self.announce(group, stream, start);
             if !self.create_chunk(announce, chunk).await? {
@@ -59,10 +60,11 @@ impl ShardDiscovery {
         if !births.is_empty() {
             self.found.notify_one();
         }
-        if first_listing && !uncovered.is_empty() {
+        if first_listing && !(births.is_empty() && uncovered.is_empty()) {
             // Marked by a listing that finds them leased, because a transaction answers with nothing.
             self.nudge.notify_one();
             self.tell_that_latest_has_no_time(group);
+            self.tell_unknown(group, stream, listed);
         } else if first_listing && !leases.is_empty() {
             self.write(&[GroupRow::mark_listed(&self.me, group.term, stream)])
                 .await?;
@@ -123,7 +125,7 @@ impl ShardDiscovery {
 
     /// Above the floor, and above every epoch that this worker has seen: a row that was deleted by hand did not
     /// raise the floor.
-    fn first_epoch(&self, group: &GroupRow) -> u64 {
+    pub(super) fn first_epoch(&self, group: &GroupRow) -> u64 {
         let highest = self.highest_epoch.load(Ordering::Acquire);
         group.epoch_floor.max(highest).saturating_add(1)
     }
@@ -186,90 +188,17 @@ impl ShardDiscovery {
                 .emit(&Event::ShardStopped { shard, why });
         }
     }
+}
 
-    /// Where the application begins with the table of this stream: as it was decided, or as it is decided now. A
-    /// table that has leases without that was begun by an older version, or by KCL.
-    fn start_of(&self, group: &GroupRow, stream: &StreamArn, book: &Book) -> TableStart {
-        let unlisted = group.listed.is_empty() && self.start == StartPosition::Latest;
-        if planted!(LatestWithoutMoment) && unlisted {
-            let now = self.listing.source.service_time();
-            return now.map_or(TableStart::Horizon, TableStart::At);
-        }
-        if let Some(start) = group.starts.get(stream.table()) {
-            return *start;
-        }
-        if self.is_begun(group, stream, book) {
-            return TableStart::Horizon;
-        }
-        // What `Latest` means for a table that is added later is decided when it is added.
-        let latest = || match book.is_empty() && group.listed.is_empty() {
-            true => group.started_at,
-            false => self.listing.source.service_time(),
-        };
-        match self.start {
-            StartPosition::TrimHorizon => TableStart::Horizon,
-            StartPosition::At(time) => TableStart::At(time),
-            StartPosition::Latest => latest().map_or(TableStart::Horizon, TableStart::At),
-        }
+/// These leases and those that are about to be made.
+fn with<'a>(leases: &'a Leases, made: &[NewLease]) -> Cow<'a, Leases> {
+    let made = made.iter().filter_map(|made| {
+        let row = made.create(None, "planned").apply(None)?;
+        Lease::parse(&row).ok()
+    });
+    let mut all = Cow::Borrowed(leases);
+    for lease in made {
+        all.to_mut().insert(lease.shard.clone(), lease);
     }
-
-    fn is_begun(&self, group: &GroupRow, stream: &StreamArn, book: &Book) -> bool {
-        let of_table = |other: &StreamArn| other.table() == stream.table();
-        let listed = group.listed.iter();
-        let mut listed = listed.filter_map(|listed| StreamArn::parse(listed).ok());
-        listed.any(|listed| of_table(&listed)) || book.leased().any(of_table)
-    }
-
-    /// The first leases of a table say where it begins.
-    fn announce(&self, group: &GroupRow, stream: &StreamArn, start: TableStart) -> Write {
-        if group.starts.contains_key(stream.table()) {
-            GroupRow::announce_in_term(&self.me, group.term)
-        } else {
-            GroupRow::begin_table_in_term(&self.me, group.term, stream.table(), start)
-        }
-    }
-
-    /// Only the first listing of a stream begins where the user said; everything found later is newer than that and
-    /// begins at its oldest record. So is everything that is still kept, a day after the start.
-    fn first_checkpoint(
-        &self,
-        group: &GroupRow,
-        stream: &StreamArn,
-        start: TableStart,
-    ) -> Checkpoint {
-        let now = self.listing.source.service_time();
-        let first_of_all = group.listed.is_empty();
-        let is_old = |start: Timestamp| {
-            let age = now.map(|now| now.millis().saturating_sub(start.millis()));
-            age.is_some_and(|age| age >= RETENTION_MILLIS) && !first_of_all
-        };
-        match start {
-            TableStart::At(time) if !group.listed.contains(stream.as_str()) && !is_old(time) => {
-                Checkpoint::At(time)
-            }
-            _ => Checkpoint::TrimHorizon,
-        }
-    }
-
-    /// Other leases were there before this worker began to list.
-    pub(super) fn tell_that_checkpoints_count(&self) {
-        if self.start != StartPosition::TrimHorizon {
-            self.ignored(
-                "the application has leases already: reading goes on at their stored checkpoints",
-            );
-        }
-    }
-
-    fn tell_that_latest_has_no_time(&self, group: &GroupRow) {
-        if self.start == StartPosition::Latest && group.started_at.is_none() {
-            self.ignored(
-                "the source tells no time, and only the service's own clock can say what `Latest` means: reading begins at the oldest records, so that nothing is lost",
-            );
-        }
-    }
-
-    fn ignored(&self, why: &str) {
-        let why = why.to_owned();
-        self.listing.observers.emit(&Event::StartIgnored { why });
-    }
+    all
 }
