@@ -11,6 +11,7 @@ mod sizes;
 mod start;
 mod streams;
 mod succession;
+mod tables;
 mod undecodable;
 
 use std::time::Duration;

@@ -56,6 +56,13 @@ pub enum Event {
         /// The stream that is read from now on.
         stream: StreamArn,
     },
+    /// The group has leases of a table that this worker does not read. They are neither read nor deleted by it.
+    TableLeftAlone {
+        /// The table.
+        table: String,
+        /// How many of its leases are not finished.
+        leases: usize,
+    },
     /// The start position that the user asked for is not used.
     StartIgnored {
         /// Why, and where reading begins instead.

@@ -194,8 +194,8 @@ impl WorkerRow {
     }
 }
 
-/// Where an application begins with a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where an application begins with a table. What comes first reads more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TableStart {
     /// At the oldest records.
     Horizon,
@@ -204,19 +204,33 @@ pub enum TableStart {
 }
 
 impl TableStart {
-    fn parse(text: &str) -> Option<(String, Self)> {
-        let (table, start) = text.rsplit_once(' ')?;
+    /// Tables that were begun together, and where.
+    fn parse(text: &str) -> Option<(impl Iterator<Item = &str>, Self)> {
+        let (tables, start) = text.rsplit_once(' ')?;
         let start = match start {
             "TRIM_HORIZON" => Self::Horizon,
             millis => Self::At(Timestamp::from_millis(millis.parse().ok()?)),
         };
-        Some((table.to_owned(), start))
+        Some((tables.split(' '), start))
     }
 
-    fn text(self, table: &str) -> String {
+    fn all(texts: &BTreeSet<String>) -> BTreeMap<String, Self> {
+        let mut starts = BTreeMap::new();
+        for (tables, start) in texts.iter().filter_map(|text| Self::parse(text)) {
+            for table in tables {
+                // Two that begin a table at once may differ by a moment.
+                let known = starts.entry(table.to_owned()).or_insert(start);
+                *known = start.min(*known);
+            }
+        }
+        starts
+    }
+
+    fn text(self, tables: &[&str]) -> String {
+        let tables = tables.join(" ");
         match self {
-            Self::Horizon => format!("{table} TRIM_HORIZON"),
-            Self::At(time) => format!("{table} {}", time.millis()),
+            Self::Horizon => format!("{tables} TRIM_HORIZON"),
+            Self::At(time) => format!("{tables} {}", time.millis()),
         }
     }
 }
@@ -271,11 +285,7 @@ impl GroupRow {
             epoch_floor: row.number(EPOCH_FLOOR).unwrap_or(0),
             started_at: row.number(STARTED_AT).map(Timestamp::from_millis),
             listed: row.texts(LISTED),
-            starts: row
-                .texts(STARTS)
-                .iter()
-                .filter_map(|text| TableStart::parse(text))
-                .collect(),
+            starts: TableStart::all(&row.texts(STARTS)),
             stopped: row.text(STOPPED_WHY).map(str::to_owned),
         })
     }
@@ -408,10 +418,16 @@ impl GroupRow {
         Write::update(group_key(), Self::in_term(me, term), effects)
     }
 
-    /// The first leases of a table are announced together with where the application begins with it.
-    pub fn begin_table_in_term(me: &WorkerId, term: u64, table: &str, start: TableStart) -> Write {
+    /// The first leases of a table are announced together with where the application begins with it, and with the
+    /// others that are begun with it.
+    pub fn begin_tables_in_term(
+        me: &WorkerId,
+        term: u64,
+        tables: &[&str],
+        start: TableStart,
+    ) -> Write {
         let mut write = Self::announce_in_term(me, term);
-        let begin = Effect::Include(STARTS.into(), start.text(table));
+        let begin = Effect::Include(STARTS.into(), start.text(tables));
         write.effects.push(begin);
         write
     }

@@ -17,7 +17,8 @@ use shardkeeper_core::row::{Row, Write};
 
 use crate::incarnation::{DAMAGED_GROUP, Joining, Parts, unexpected};
 use crate::listing::{Listing, Turns};
-use crate::shard_discovery::{StartPosition, StreamChoice};
+use crate::shard_discovery::StartPosition;
+use crate::sources::StreamChoice;
 
 /// Nobody had an epoch before.
 const FIRST_EPOCH: u64 = 1;
@@ -32,9 +33,13 @@ impl Parts {
         if founded || !rows.iter().any(kcl::is_lease) {
             return Ok(());
         }
-        let stream = match &self.choice {
-            StreamChoice::Pinned(stream) => stream.clone(),
-            StreamChoice::Of { table } => {
+        let stream = match self.sources.only() {
+            None => {
+                let why = "the lease table is one of KCL's: it is adopted by a worker that reads its table alone; name more tables once that is done";
+                return Err(Joining::Refused(why.to_owned()));
+            }
+            Some(StreamChoice::Pinned(stream)) => stream.clone(),
+            Some(StreamChoice::Of { table }) => {
                 let latest = self.source.latest_stream(table).await;
                 latest.map_err(Joining::Failed)?
             }

@@ -25,8 +25,9 @@ use crate::processor::{Factory, OnDataLoss};
 use crate::retry::Retry;
 use crate::settings::Settings;
 use crate::shard_consumer::ConsumerWorld;
-use crate::shard_discovery::{ShardDiscovery, StartPosition, Stragglers, StreamChoice};
+use crate::shard_discovery::{ShardDiscovery, StartPosition, Stragglers};
 use crate::shard_reader::ReaderWorld;
+use crate::sources::Sources;
 use crate::standing::Standing;
 use crate::status::StatusBoard;
 
@@ -42,7 +43,7 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<dyn LeaseStore>,
     /// For beats alone, so that nothing else can hold them up.
     pub(crate) beat_store: Arc<dyn LeaseStore>,
-    pub(crate) choice: StreamChoice,
+    pub(crate) sources: Sources,
     pub(crate) start: StartPosition,
     pub(crate) observers: Observers,
     pub(crate) status: Arc<StatusBoard>,
@@ -202,7 +203,7 @@ impl Parts {
         let rows = self.store.sweep().await.map_err(Joining::Failed)?;
         let leases = rows.iter().filter_map(|row| Lease::parse(row).ok());
         let refused = refuse(group, &self.application).or_else(|| {
-            self.choice
+            self.sources
                 .refused_by(group, leases.map(|lease| lease.stream))
         });
         refused.map_or(Ok(()), |why| Err(Joining::Refused(why)))
@@ -225,29 +226,36 @@ impl Parts {
         self.spawn_beats(joined)?;
         let world = self.world(standing, factory);
         let (term, listens) = watch::channel(None);
-        let (nudge, found) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let found = Arc::new(Notify::new());
         let highest_epoch = Arc::new(AtomicU64::new(0));
-        let discovery = ShardDiscovery {
-            store: Arc::clone(&self.store),
-            listing: world.listing.clone(),
-            settings: Arc::clone(&self.settings),
-            choice: self.choice.clone(),
-            start: self.start.clone(),
-            on_data_loss: Arc::clone(&self.on_data_loss),
-            me: me.clone(),
-            term: listens,
-            nudge: Arc::clone(&nudge),
-            found: Arc::clone(&found),
-            highest_epoch: Arc::clone(&highest_epoch),
-            stragglers: Stragglers::default(),
-        };
         // Whatever ends this future, a crash included, ends the tasks below it.
         let _over = standing.over().clone().drop_guard();
-        let depended_on = standing.depends_on_me("discovery stopped");
-        let _discovering = AbortOnDropHandle::new(self.env.spawn(async move {
-            let _over = depended_on;
-            discovery.run().await;
-        }));
+        let (mut nudges, mut discovering) = (Vec::new(), Vec::new());
+        for choice in self.sources.iter() {
+            let nudge = Arc::new(Notify::new());
+            let discovery = ShardDiscovery {
+                store: Arc::clone(&self.store),
+                listing: world.listing.clone(),
+                settings: Arc::clone(&self.settings),
+                choice: choice.clone(),
+                sources: self.sources.clone(),
+                start: self.start.clone(),
+                on_data_loss: Arc::clone(&self.on_data_loss),
+                me: me.clone(),
+                term: listens.clone(),
+                nudge: Arc::clone(&nudge),
+                found: Arc::clone(&found),
+                highest_epoch: Arc::clone(&highest_epoch),
+                stragglers: Stragglers::default(),
+            };
+            let depended_on = standing.depends_on_me("discovery stopped");
+            let task = self.env.spawn(async move {
+                let _over = depended_on;
+                discovery.run().await;
+            });
+            discovering.push(AbortOnDropHandle::new(task));
+            nudges.push(nudge);
+        }
         let status = Arc::clone(&self.status);
         let keeper = LeaseKeeper::new(
             world,
@@ -256,7 +264,7 @@ impl Parts {
             status,
             DiscoveryLine {
                 term,
-                nudge,
+                nudges,
                 found,
                 highest_epoch,
             },
@@ -323,6 +331,7 @@ impl Parts {
             settings: Arc::clone(&self.settings),
             factory: Arc::clone(factory),
             start: Arc::new(self.start.clone()),
+            sources: self.sources.clone(),
             on_data_loss: Arc::clone(&self.on_data_loss),
             env,
             observers,

@@ -8,6 +8,7 @@ mod blocked;
 mod claiming;
 mod foreign;
 mod leaving;
+mod others;
 mod restored;
 mod sweeping;
 mod watching;
@@ -52,7 +53,9 @@ pub(crate) struct LeaseKeeper {
     pub(crate) status: Arc<StatusBoard>,
     /// Tells discovery in which term it lists.
     pub(crate) term: watch::Sender<Option<u64>>,
-    pub(crate) nudge: Arc<Notify>,
+    nudges: Vec<Arc<Notify>>,
+    /// Tables whose leases are left alone, as they were told.
+    left_alone: BTreeSet<String>,
     /// Discovery made leases that anybody may take.
     found: Arc<Notify>,
 
@@ -90,8 +93,8 @@ pub(crate) struct LeaseKeeper {
 pub(crate) struct DiscoveryLine {
     /// In which term discovery lists; `None` while another worker does.
     pub(crate) term: watch::Sender<Option<u64>>,
-    /// To discovery: look now.
-    pub(crate) nudge: Arc<Notify>,
+    /// To discovery, one for each table: look now.
+    pub(crate) nudges: Vec<Arc<Notify>>,
     /// To the keeper: leases were made.
     pub(crate) found: Arc<Notify>,
     /// To discovery: no new lease begins at or below this epoch.
@@ -145,7 +148,7 @@ impl LeaseKeeper {
         let (finish, finished) = mpsc::channel(FINISHED_AT_ONCE);
         let DiscoveryLine {
             term,
-            nudge,
+            nudges,
             found,
             highest_epoch,
         } = discovery;
@@ -156,7 +159,8 @@ impl LeaseKeeper {
             application,
             status,
             term,
-            nudge,
+            nudges,
+            left_alone: BTreeSet::new(),
             found,
             watch: Watch::default(),
             group: None,
@@ -280,6 +284,7 @@ impl LeaseKeeper {
             return;
         }
         let (shard, epoch, from) = (lease.shard.clone(), held.epoch(), lease.checkpoint);
+        self.status.acquired(&lease);
         self.emit(&Event::LeaseAcquired {
             shard,
             epoch,
@@ -346,7 +351,7 @@ impl LeaseKeeper {
             Outcome::Ended => {
                 if born.is_empty() {
                     // Children that are listed late are discovery's to find.
-                    self.nudge.notify_one();
+                    self.nudges.iter().for_each(|nudge| nudge.notify_one());
                 }
                 for child in born {
                     self.start(child, &Acquired::Born);

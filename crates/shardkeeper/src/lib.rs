@@ -49,6 +49,7 @@ mod shard_consumer;
 mod shard_discovery;
 mod shard_reader;
 mod signals;
+mod sources;
 mod standing;
 mod status;
 mod tracing_observer;

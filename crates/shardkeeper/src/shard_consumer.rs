@@ -38,6 +38,7 @@ use crate::retry::Retry;
 use crate::settings::Settings;
 use crate::shard_discovery::StartPosition;
 use crate::shard_reader::{Gap, Read, ReaderWorld, ShardReader};
+use crate::sources::Sources;
 use crate::standing::Standing;
 use crate::user_call::{UserCall, UserDone};
 
@@ -59,6 +60,8 @@ pub(crate) struct ConsumerWorld {
     pub(crate) factory: Factory,
     /// What the user said about the beginning.
     pub(crate) start: Arc<StartPosition>,
+    /// What the worker reads.
+    pub(crate) sources: Sources,
     pub(crate) on_data_loss: OnDataLoss,
 }
 

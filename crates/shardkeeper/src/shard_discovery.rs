@@ -31,61 +31,7 @@ pub(crate) use self::stragglers::Stragglers;
 use crate::listing::{Listed, Listing};
 use crate::processor::OnDataLoss;
 use crate::settings::Settings;
-
-/// Which stream is read.
-#[derive(Debug, Clone)]
-pub(crate) enum StreamChoice {
-    /// The one that the table has now; the next one when it is switched off and on again.
-    Of { table: String },
-    /// This one and no other.
-    Pinned(StreamArn),
-}
-
-impl StreamChoice {
-    /// The table's name.
-    pub(crate) fn table(&self) -> &str {
-        match self {
-            // A table may be named by its ARN.
-            Self::Of { table } => table
-                .rsplit_once('/')
-                .map_or(table.as_str(), |(_, name)| name),
-            Self::Pinned(stream) => stream.table(),
-        }
-    }
-
-    /// True for a stream of this table. The list of streams knows names only, and another account's table, which is
-    /// named by its ARN, may have the name of one of ours.
-    pub(crate) fn is_of(&self, stream: &StreamArn) -> bool {
-        match self {
-            Self::Of { table } if table.starts_with("arn:") => {
-                let label = stream.as_str().strip_prefix(table.as_str());
-                label.is_some_and(|label| label.starts_with("/stream/"))
-            }
-            Self::Of { .. } => stream.table() == self.table(),
-            Self::Pinned(pinned) => pinned == stream,
-        }
-    }
-
-    /// Why a group that has listed streams already cannot list this one: every worker takes any of the group's
-    /// leases, so each would get the records of two tables.
-    pub(crate) fn refused_by(
-        &self,
-        group: &GroupRow,
-        leased: impl Iterator<Item = StreamArn>,
-    ) -> Option<String> {
-        let ours = self.table();
-        let listed = group.listed.iter();
-        let known = listed.filter_map(|stream| StreamArn::parse(stream).ok());
-        let other = known
-            .chain(leased)
-            .map(|stream| stream.table().to_owned())
-            .find(|table| table != ours)?;
-        let application = &group.application;
-        Some(format!(
-            "the application {application:?} reads table {other}, so it cannot read table {ours} too; give each table an application of its own"
-        ))
-    }
-}
+use crate::sources::{Sources, StreamChoice};
 
 /// Lists the stream while its worker is the discoverer.
 pub(crate) struct ShardDiscovery {
@@ -93,6 +39,8 @@ pub(crate) struct ShardDiscovery {
     pub(crate) listing: Listing,
     pub(crate) settings: Arc<Settings>,
     pub(crate) choice: StreamChoice,
+    /// Everything that the worker reads.
+    pub(crate) sources: Sources,
     pub(crate) start: StartPosition,
     pub(crate) on_data_loss: OnDataLoss,
     pub(crate) me: WorkerId,
@@ -186,7 +134,9 @@ impl ShardDiscovery {
         tended: &mut Tended,
     ) -> Result<bool, PortError> {
         let listed = self.survey(stream, book).await?;
-        self.adopt_stragglers(group, stream, book).await?;
+        if self.sources.only().is_some() {
+            self.adopt_stragglers(group, stream, book).await?;
+        }
         let created = self.create(group, stream, &listed, book).await?;
         if created > 0 {
             book.streams.begun.insert(stream.clone());

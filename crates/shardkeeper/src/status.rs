@@ -8,7 +8,7 @@ use shardkeeper_core::checkpoint::Checkpoint;
 use shardkeeper_core::event::Event;
 use shardkeeper_core::headroom::RETENTION;
 use shardkeeper_core::ids::{ShardId, StreamArn, WorkerId};
-use shardkeeper_core::lease::Sighting;
+use shardkeeper_core::lease::{Lease, Sighting};
 use shardkeeper_core::membership::GroupRow;
 use shardkeeper_core::row::RowKey;
 
@@ -37,6 +37,8 @@ pub struct WorkerStatus {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ShardStatus {
+    /// Its stream.
+    pub stream: StreamArn,
     /// The shard.
     pub shard: ShardId,
     /// Who owns its lease.
@@ -82,7 +84,8 @@ pub(crate) struct StatusBoard(Mutex<Board>);
 #[derive(Debug, Default)]
 struct Board {
     status: WorkerStatus,
-    shards: BTreeMap<ShardId, ShardStatus>,
+    /// Shards of several streams may have one id.
+    shards: BTreeMap<RowKey, ShardStatus>,
     failing: u32,
 }
 
@@ -145,9 +148,7 @@ impl StatusBoard {
         let mut before = std::mem::take(&mut board.shards);
         for Sighting { lease, .. } in sightings.values().filter(|seen| !seen.lease.is_finished()) {
             let ours = lease.owner.as_ref() == Some(me);
-            let known = before
-                .remove(&lease.shard)
-                .filter(|known| ours && known.ours);
+            let known = before.remove(&lease.key).filter(|known| ours && known.ours);
             let (records, iterator_age, pending) = known
                 .as_ref()
                 .map_or((0, None, None), |k| (k.records, k.iterator_age, k.pending));
@@ -157,6 +158,7 @@ impl StatusBoard {
             let (owner, stopped) = (lease.owner.clone(), lease.stopped.clone());
             let (shard, epoch) = (lease.shard.clone(), lease.epoch);
             let status = ShardStatus {
+                stream: lease.stream.clone(),
                 shard,
                 owner,
                 epoch,
@@ -167,8 +169,25 @@ impl StatusBoard {
                 stopped,
                 pending,
             };
-            board.shards.insert(lease.shard.clone(), status);
+            board.shards.insert(lease.key.clone(), status);
         }
+    }
+
+    /// A lease is ours.
+    pub(crate) fn acquired(&self, lease: &Lease) {
+        let status = ShardStatus {
+            stream: lease.stream.clone(),
+            shard: lease.shard.clone(),
+            owner: lease.owner.clone(),
+            epoch: lease.epoch,
+            checkpoint: lease.checkpoint,
+            ours: true,
+            records: 0,
+            iterator_age: None,
+            stopped: None,
+            pending: None,
+        };
+        self.lock().shards.insert(lease.key.clone(), status);
     }
 
     /// The worker was stopped in the middle of everything.
@@ -194,27 +213,13 @@ impl Observer for StatusBoard {
                 board.shards.clear();
             }
             Event::StreamChanged { stream } => board.status.stream = Some(stream.clone()),
-            Event::LeaseAcquired {
-                shard, epoch, from, ..
-            } => {
-                let status = ShardStatus {
-                    shard: shard.clone(),
-                    owner: board.status.worker.clone(),
-                    epoch: *epoch,
-                    checkpoint: *from,
-                    ours: true,
-                    records: 0,
-                    iterator_age: None,
-                    stopped: None,
-                    pending: None,
-                };
-                board.shards.insert(shard.clone(), status);
-            }
             Event::LeaseLost { shard, .. }
             | Event::ShardBlocked { shard, .. }
             | Event::LeaseReleased { shard, .. }
             | Event::ShardEnded { shard, .. } => {
-                board.shards.remove(shard);
+                board
+                    .shards
+                    .retain(|_, known| !(known.ours && known.shard == *shard));
             }
             Event::ShardStopped { shard, .. }
             | Event::CheckpointStored { shard, .. }
@@ -222,9 +227,12 @@ impl Observer for StatusBoard {
             | Event::BatchFailed { shard, .. }
             | Event::RetentionShort { shard, .. }
             | Event::ProcessorPending { shard, .. } => {
-                if let Some(status) = board.shards.get_mut(shard) {
-                    status.observe(event);
-                }
+                let of_it = |known: &&mut ShardStatus| known.ours && known.shard == *shard;
+                board
+                    .shards
+                    .values_mut()
+                    .filter(of_it)
+                    .for_each(|known| known.observe(event));
             }
             Event::CallFailed {
                 message, action, ..

@@ -66,6 +66,12 @@ impl Observer for TracingObserver {
             Event::TooManyReaders { shard, lasted } => {
                 warn!(%shard, ?lasted, "too many read the shard: the service lets in two, whatever application they are of");
             }
+            Event::TableLeftAlone { table, leases } => {
+                warn!(
+                    table,
+                    leases, "the group has leases of a table that this worker does not read"
+                );
+            }
             Event::StartIgnored { why } => warn!(why, "the start position is not used"),
             Event::CallFailed {
                 action,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aws_config::{BehaviorVersion, SdkConfig};
 use shardkeeper_core::event::DataLoss;
 use shardkeeper_core::ids::StreamArn;
-use shardkeeper_core::ports::{FailureKind, LeaseStore, StreamSource, StreamStatus, TableCreation};
+use shardkeeper_core::ports::{LeaseStore, StreamSource, TableCreation};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -20,8 +20,9 @@ use crate::processor::{
     AnyProcessor, Decision, Factory, OnDataLoss, RecordProcessor, ShardContext,
 };
 use crate::settings::Settings;
-use crate::shard_discovery::{StartPosition, StreamChoice};
+use crate::shard_discovery::StartPosition;
 use crate::signals;
+use crate::sources::{Sources, StreamChoice};
 use crate::status::{Health, StatusBoard, WorkerStatus};
 use crate::tracing_observer::TracingObserver;
 
@@ -35,7 +36,7 @@ pub struct Worker {
 pub struct WorkerBuilder {
     application: String,
     name: Option<String>,
-    choice: Option<Result<StreamChoice, Error>>,
+    choices: Vec<Result<StreamChoice, Error>>,
     lease_table: Option<String>,
     creation: TableCreation,
     start: StartPosition,
@@ -55,7 +56,7 @@ impl Worker {
         WorkerBuilder {
             application: application.into(),
             name: None,
-            choice: None,
+            choices: Vec::new(),
             lease_table: None,
             creation: TableCreation::Allowed,
             start: StartPosition::default(),
@@ -214,19 +215,28 @@ impl WorkerHandle {
 }
 
 impl WorkerBuilder {
-    /// Reads the stream of this table, and the next one when it is switched off and on again.
-    pub fn table(mut self, table: impl Into<String>) -> Self {
-        self.choice = Some(Ok(StreamChoice::Of {
+    /// Reads the streams of this table that are kept, oldest first, and the next one when it is switched off and on
+    /// again. Of `table`, `tables` and `stream_arn` the last call counts.
+    pub fn table(self, table: impl Into<String>) -> Self {
+        self.tables([table])
+    }
+
+    /// Reads several tables with one fleet: one lease table, shared budgets, all leases balanced together. Each is
+    /// followed by itself: one that is slow or missing holds up no other. [`ShardContext::stream_arn`] says from which
+    /// one a batch is. A table that is taken out of the list later keeps its leases, which are left alone.
+    pub fn tables<T: Into<String>>(mut self, tables: impl IntoIterator<Item = T>) -> Self {
+        let of = |table: T| StreamChoice::Of {
             table: table.into(),
-        }));
+        };
+        self.choices = tables.into_iter().map(of).map(Ok).collect();
         self
     }
 
     /// Reads this stream and no other.
     pub fn stream_arn(mut self, arn: impl AsRef<str>) -> Self {
         let parsed = StreamArn::parse(arn.as_ref()).map(StreamChoice::Pinned);
-        self.choice =
-            Some(parsed.map_err(|error| Error::new(ErrorKind::Invalid, error.to_string())));
+        self.choices =
+            vec![parsed.map_err(|error| Error::new(ErrorKind::Invalid, error.to_string()))];
         self
     }
 
@@ -314,10 +324,7 @@ impl WorkerBuilder {
 
     async fn assemble(self) -> Result<Worker, Error> {
         self.settings.validate()?;
-        let choice = self.choice.unwrap_or_else(|| {
-            let message = "no stream was named: call .table(\"name\") or .stream_arn(\"arn:...\")";
-            Err(Error::new(ErrorKind::Invalid, message))
-        })?;
+        let sources = Sources::new(self.choices.into_iter().collect::<Result<_, _>>()?)?;
         let application = named("application", self.application)?;
         let host = hostname();
         let name = named("worker name", self.name.unwrap_or_else(|| host.clone()))?;
@@ -358,7 +365,7 @@ impl WorkerBuilder {
                 Doors::new(&ours, &beats, &lease_table)
             }
         };
-        check_stream(source.as_ref(), &choice).await?;
+        sources.check(source.as_ref()).await?;
         store.open(self.creation).await?;
         let status = Arc::new(StatusBoard::default());
         let mut observers = self.observers;
@@ -373,7 +380,7 @@ impl WorkerBuilder {
             source,
             store,
             beat_store,
-            choice,
+            sources,
             start: self.start,
             observers: Observers::new(observers),
             status,
@@ -441,25 +448,6 @@ fn check_table_name(table: &str) -> Result<(), Error> {
         "the lease table cannot be named {table:?}: 3 to 255 letters, digits, '_', '-' and '.' are allowed; it has the application's name unless .lease_table(..) gives another"
     );
     Err(Error::new(ErrorKind::Invalid, message))
-}
-
-/// Fails early and clearly for a table or stream that is not there.
-async fn check_stream(source: &dyn StreamSource, choice: &StreamChoice) -> Result<(), Error> {
-    let stream = match choice {
-        StreamChoice::Pinned(stream) => stream.clone(),
-        StreamChoice::Of { table } => source.latest_stream(table).await?,
-    };
-    match source.list_shards(&stream, None).await {
-        Ok(page) if page.status == StreamStatus::Disabled && page.shards.is_empty() => {
-            let message =
-                format!("the stream is disabled and empty; enable it on the table: {stream}");
-            Err(Error::new(ErrorKind::Invalid, message))
-        }
-        Ok(_) => Ok(()),
-        // The whole account shares ten listings a second; discovery asks again.
-        Err(error) if error.kind == FailureKind::Throttled => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn hostname() -> String {

@@ -181,8 +181,10 @@ fn coverage(
     let leases: lineage::Leases = of_stream
         .map(|lease| (lease.shard.clone(), lease.clone()))
         .collect();
-    let mut others = book.leases.iter().map(|lease| lease.stream.table());
-    if let Some(other) = others.find(|table| *table != stream.table()) {
+    // An application may read several tables.
+    let mut tables = book.leases.iter().map(|lease| lease.stream.table());
+    let read = tables.clone().any(|table| table == stream.table());
+    if let Some(other) = tables.next().filter(|_| !read) {
         let what = format!("the lease table is for the stream of table {other}");
         let advice = "one application reads one table: name the right --table, or give this one an application of its own";
         return report.bad("coverage", what, advice);

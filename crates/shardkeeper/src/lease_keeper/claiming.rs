@@ -77,6 +77,7 @@ impl LeaseKeeper {
             .collect();
         let startable = |lease: &Lease| {
             lease.is_active()
+                && self.world.sources.read(&lease.stream)
                 && !self.blocked.contains_key(&lease.key)
                 && trees
                     .get(&lease.stream)

@@ -64,6 +64,7 @@ impl LeaseKeeper {
         let foreign = self.written_by_strangers(&rows);
         self.sight(&rows, read);
         self.judge(&rows, read);
+        self.leave_alone().await;
         self.serve_requests();
         self.notice_losses(read.sent);
         self.adopt(read.sent);
@@ -222,6 +223,7 @@ impl LeaseKeeper {
             .sightings
             .iter()
             .filter(|(key, _)| !self.running.contains_key(*key) && !self.blocked.contains_key(*key))
+            .filter(|(_, seen)| self.world.sources.read(&seen.lease.stream))
             .filter(|(key, seen)| is_to_adopt(&seen.lease, &self.me, self.moments(key, sent)))
             .map(|(_, seen)| seen.lease.clone())
             .collect();

@@ -52,7 +52,7 @@ impl ShardDiscovery {
         let named = named.into_iter().map(|lease| Birth { lease, loss: None });
         let births: Vec<Birth> = named.chain(found).collect();
         for chunk in births.chunks(CHUNK) {
-            let announce = self.announce(group, stream, start);
+            let announce = self.announce(group, stream, (start, book));
             if !self.create_chunk(announce, chunk).await? {
                 return Ok(0);
             }

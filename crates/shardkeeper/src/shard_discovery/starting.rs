@@ -14,6 +14,7 @@ use shardkeeper_core::row::Write;
 use super::ShardDiscovery;
 use super::book::Book;
 use crate::listing::Listed;
+use crate::sources::StreamChoice;
 
 /// How long the service keeps records (F29).
 pub(super) const RETENTION_MILLIS: u64 = 24 * 60 * 60 * 1000;
@@ -81,11 +82,11 @@ impl ShardDiscovery {
         if let Some(start) = group.starts.get(stream.table()) {
             return *start;
         }
-        if self.is_begun(group, stream, book) {
+        if is_begun(group, stream.table(), book) {
             return TableStart::Horizon;
         }
         // What `Latest` means for a table that is added later is decided when it is added.
-        let latest = || match book.is_empty() && group.listed.is_empty() {
+        let latest = || match group.starts.is_empty() && group.listed.is_empty() {
             true => group.started_at,
             false => self.listing.source.service_time(),
         };
@@ -96,25 +97,24 @@ impl ShardDiscovery {
         }
     }
 
-    fn is_begun(&self, group: &GroupRow, stream: &StreamArn, book: &Book) -> bool {
-        let of_table = |other: &StreamArn| other.table() == stream.table();
-        let listed = group.listed.iter();
-        let mut listed = listed.filter_map(|listed| StreamArn::parse(listed).ok());
-        listed.any(|listed| of_table(&listed)) || book.leased().any(of_table)
-    }
-
-    /// The first leases of a table say where it begins.
+    /// The first leases of a table say where it begins, and so do all tables that are not begun yet.
     pub(super) fn announce(
         &self,
         group: &GroupRow,
         stream: &StreamArn,
-        start: TableStart,
+        (start, book): (TableStart, &Book),
     ) -> Write {
         if group.starts.contains_key(stream.table()) {
-            GroupRow::announce_in_term(&self.me, group.term)
-        } else {
-            GroupRow::begin_table_in_term(&self.me, group.term, stream.table(), start)
+            return GroupRow::announce_in_term(&self.me, group.term);
         }
+        let others = self.sources.iter().map(StreamChoice::table);
+        let others = others.filter(|table| {
+            *table != stream.table()
+                && !group.starts.contains_key(*table)
+                && !is_begun(group, table, book)
+        });
+        let tables: Vec<&str> = std::iter::once(stream.table()).chain(others).collect();
+        GroupRow::begin_tables_in_term(&self.me, group.term, &tables, start)
     }
 
     /// Only the first listing of a stream begins where the user said; everything found later is newer than that and
@@ -234,6 +234,14 @@ impl ShardDiscovery {
             ));
         }
     }
+}
+
+/// True when the application has, or had, leases of the table.
+fn is_begun(group: &GroupRow, table: &str, book: &Book) -> bool {
+    let listed = group.listed.iter();
+    let mut listed = listed.filter_map(|listed| StreamArn::parse(listed).ok());
+    listed.any(|listed| listed.table() == table)
+        || book.leased().any(|leased| leased.table() == table)
 }
 
 /// True when the position may lie in the shard, as far as the listing says where it begins and ends.

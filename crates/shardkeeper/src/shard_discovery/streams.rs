@@ -14,7 +14,8 @@ use shardkeeper_core::ports::{FailureKind, PortError};
 use shardkeeper_core::succession;
 
 use super::book::Book;
-use super::{ShardDiscovery, StreamChoice, Tended};
+use super::{ShardDiscovery, Tended};
+use crate::sources::StreamChoice;
 
 /// A server that cannot list its streams so often in a row never will: the latest one has to do.
 const PATIENCE: u32 = 4;
