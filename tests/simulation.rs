@@ -1,7 +1,7 @@
 //! Worlds of the adversary that found something once, and the one property that every other rests on.
 //! `cargo xtask sim` runs thousands of others.
 
-use shardkeeper_testkit::sim::{Wishes, run};
+use shardkeeper_testkit::sim::{Seam, Wishes, run};
 
 /// Seeds that were violations once, and what was wrong.
 const FOUND: &[(u64, &str)] = &[
@@ -33,6 +33,20 @@ fn seeds_that_found_something_find_nothing_any_more() {
         let outcome = run(*seed, &Wishes::default());
         assert_eq!(outcome.violations, [], "seed {seed}: {what}");
     }
+}
+
+#[test]
+fn g12_the_same_seed_tells_the_same_story_through_the_sdk() {
+    let wishes = Wishes {
+        hash: true,
+        seam: Some(Seam::Sdk),
+        ..Wishes::default()
+    };
+    let [first, second] = [200, 200].map(|seed| run(seed, &wishes));
+    assert_eq!(first.seam, Seam::Sdk);
+    assert_eq!(first.violations, []);
+    assert!(first.seen.records > 0, "somebody worked");
+    assert_eq!(first.hash, second.hash);
 }
 
 #[test]

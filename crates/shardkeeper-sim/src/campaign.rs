@@ -54,6 +54,7 @@ fn march(line: &Line) -> Result<bool, String> {
             seeds: next..next + line.range.max(1),
             threads: cores,
             hash: true,
+            seam: line.seam,
         });
         let entry = entry_of(&total, (&version, next), cores);
         ledger.append(&entry)?;

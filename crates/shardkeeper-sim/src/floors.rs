@@ -19,6 +19,7 @@ pub(crate) fn missed(total: &Total) -> Vec<String> {
         ("roll-overs", 5_000, seen.rollovers),
         ("trims", 500, seen.trims),
         ("take-overs", 2_000, seen.takeovers),
+        ("seeds at the SDK seam", 20, total.sdk_seeds),
         ("virtual hours", 2_000, total.virtual_hours() as u64),
     ];
     counts.extend(

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use clap::Parser;
-use shardkeeper_testkit::sim::{Cut, Fault, Plant};
+use shardkeeper_testkit::sim::{Cut, Fault, Outcome, Plant, Seam};
 
 const SEEDS: u64 = 2000;
 const SEEDS_PLANTED: u64 = 10_000;
@@ -21,6 +21,9 @@ pub(crate) struct Line {
     /// Run this seed alone
     #[arg(long)]
     pub(crate) seed: Option<u64>,
+    /// Meet the workers at this seam, `sdk` or `port`; by default one seed of a hundred at `sdk`
+    #[arg(long, value_parser = seam)]
+    pub(crate) seam: Option<Seam>,
     /// Tell the story of the seed, line by line
     #[arg(long, requires = "seed")]
     pub(crate) trace: bool,
@@ -123,6 +126,18 @@ fn time(text: &str) -> Result<Duration, String> {
     };
     let number: u32 = number.parse().map_err(|_| "a number and s, m or h")?;
     Ok(Duration::from_secs(seconds) * number)
+}
+
+fn seam(name: &str) -> Result<Seam, String> {
+    let seams = [Seam::Sdk, Seam::Port];
+    let named = seams.into_iter().find(|seam| seam.name() == name);
+    named.ok_or_else(|| "it is `sdk` or `port`".to_owned())
+}
+
+/// The words that run a seed again where it ran.
+pub(crate) fn again(outcome: &Outcome) -> String {
+    let (seed, seam) = (outcome.seed, outcome.seam.name());
+    format!("cargo xtask sim --seed {seed} --seam {seam} --trace")
 }
 
 /// The same as words on the command line.

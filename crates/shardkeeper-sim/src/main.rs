@@ -43,6 +43,7 @@ fn one(seed: u64, planted: Option<&[Plant]>, line: &Line) -> ExitCode {
             hash: true,
             cut,
             planted: planted.and_then(|plants| plants.first().copied()),
+            seam: line.seam,
             ..Wishes::default()
         },
     );
@@ -59,6 +60,7 @@ fn many(line: &Line) -> ExitCode {
         seeds: line.seeds(),
         threads: line.cores(),
         hash: false,
+        seam: line.seam,
     });
     tell::violations(&total);
     tell::smallest(&total);

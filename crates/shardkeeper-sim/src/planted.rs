@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
-use shardkeeper_testkit::sim::{PLANTS_ARE_POSSIBLE, Plant, Violation, Wishes, run};
+use shardkeeper_testkit::sim::{PLANTS_ARE_POSSIBLE, Plant, Seam, Violation, Wishes, run};
 
 use crate::line::Line;
 
@@ -83,6 +83,8 @@ fn first_violation(seed: u64, planted: Option<Plant>) -> Option<Violation> {
     let wishes = Wishes {
         first_only: true,
         planted,
+        // For speed: none of them is in what speaks to the SDK.
+        seam: Some(Seam::Port),
         ..Wishes::default()
     };
     run(seed, &wishes).violations.into_iter().next()

@@ -5,12 +5,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use shardkeeper_testkit::sim::{Injected, Outcome, Seen, Wishes, run};
+use shardkeeper_testkit::sim::{Injected, Outcome, Seam, Seen, Wishes, run};
 
 /// What many runs came to.
 #[derive(Default)]
 pub(crate) struct Total {
     pub(crate) seeds: u64,
+    /// Those of them whose workers spoke through the SDK.
+    pub(crate) sdk_seeds: u64,
     pub(crate) virtual_millis: u64,
     /// The part of it in which a worker was at work.
     pub(crate) attended_millis: u64,
@@ -27,6 +29,7 @@ pub(crate) struct Total {
 impl Total {
     pub(crate) fn take_in(&mut self, outcome: Outcome) {
         self.seeds += 1;
+        self.sdk_seeds += u64::from(outcome.seam == Seam::Sdk);
         self.virtual_millis += outcome.virtual_millis;
         self.attended_millis += outcome.attended_millis;
         self.seen.add(outcome.seen);
@@ -56,6 +59,8 @@ pub(crate) struct Plan {
     pub(crate) threads: usize,
     /// Hash the stories.
     pub(crate) hash: bool,
+    /// Where the workers meet the world, if not where the seed says.
+    pub(crate) seam: Option<Seam>,
 }
 
 /// Runs all of these seeds.
@@ -69,6 +74,7 @@ pub(crate) fn run_all(plan: &Plan) -> Total {
     let total = Mutex::new(Total::default());
     let wishes = Wishes {
         hash: plan.hash,
+        seam: plan.seam,
         ..Wishes::default()
     };
     let work = || loop {

@@ -27,7 +27,7 @@ pub(crate) fn violations(total: &Total) {
                 println!("    {line}");
             }
         }
-        println!("  again: cargo xtask sim --seed {} --trace", outcome.seed);
+        println!("  again: {}", line::again(outcome));
     }
 }
 
@@ -51,6 +51,7 @@ pub(crate) fn table(total: &Total) {
         total.hours_in_all(),
         total.virtual_hours()
     );
+    println!("{} seeds at the SDK seam", total.sdk_seeds);
     println!(
         "{:.1} s, {:.1} ms a seed",
         total.took.as_secs_f64(),
@@ -72,7 +73,7 @@ pub(crate) fn summary(total: &Total, as_json: bool) {
             .map(|fault| (fault.name().to_owned(), total.injected.of(*fault).into()))
             .collect();
         let object = json!({
-            "seeds": total.seeds, "virtual_hours": hours, "records": total.seen.records, "faults": faults,
+            "seeds": total.seeds, "sdk_seeds": total.sdk_seeds, "virtual_hours": hours, "records": total.seen.records, "faults": faults,
             "rollovers": total.seen.rollovers, "trims": total.seen.trims, "takeovers": total.seen.takeovers,
             "handovers": total.seen.handovers, "resumes": total.seen.resumes, "virtual_hours_in_all": total.hours_in_all(),
             "violations": total.violations, "seconds": total.took.as_secs_f64(),
@@ -101,9 +102,5 @@ pub(crate) fn smallest(total: &Total) {
         violation.at as f64 / 1000.0,
         violation.message
     );
-    println!(
-        "  cargo xtask sim --seed {} --trace {}",
-        failed.seed,
-        line::words(&cut)
-    );
+    println!("  {} {}", line::again(failed), line::words(&cut));
 }

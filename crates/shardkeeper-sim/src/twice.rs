@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::process::{Command, ExitCode, Stdio};
 
-use shardkeeper_testkit::sim::{Wishes, run};
+use shardkeeper_testkit::sim::{Seam, Wishes, run};
 
 /// One line for each seed.
 pub(crate) fn print_hashes(seeds: Range<u64>) -> ExitCode {
@@ -51,9 +51,11 @@ fn in_another_process(from: u64, seeds: u64) -> String {
         .unwrap_or_default()
 }
 
+/// One seed of ten at the SDK seam.
 fn line_of(seed: u64) -> String {
     let wishes = Wishes {
         hash: true,
+        seam: seed.is_multiple_of(10).then_some(Seam::Sdk),
         ..Wishes::default()
     };
     format!("{seed} {:016x}", run(seed, &wishes).hash)

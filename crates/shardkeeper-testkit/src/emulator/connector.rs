@@ -48,7 +48,7 @@ impl HttpConnector for InProcess {
     }
 }
 
-fn to_http(response: Response) -> Result<HttpResponse, ConnectorError> {
+pub(crate) fn to_http(response: Response) -> Result<HttpResponse, ConnectorError> {
     let status = StatusCode::try_from(response.status)
         .map_err(|error| ConnectorError::other(error.into(), None))?;
     let mut answer = HttpResponse::new(status, SdkBody::from(response.body));

@@ -63,7 +63,10 @@ pub use self::interceptor::{Call, Fate, Interceptor, Outcome};
 pub use self::server::{Server, ServerError};
 pub use self::settings::EmulatorSettings;
 
-use self::connector::{ClockSource, InProcess};
+pub(crate) use self::answer::CONTENT_TYPE;
+use self::connector::InProcess;
+pub(crate) use self::connector::{ClockSource, to_http};
+pub(crate) use self::error::ServiceError;
 use self::world::World;
 use crate::faults::Faults;
 

@@ -11,8 +11,9 @@ use super::chaos::Fault;
 use super::ground::{SECOND, Time};
 use super::oracle::Fact;
 use super::processor::Probe;
-use super::scenario::Beginning;
+use super::scenario::{Beginning, Seam};
 use super::world::line::Line;
+use super::world::sdk;
 use super::world::shards::TABLE;
 use super::world::{ShardNo, Shared, World};
 
@@ -229,21 +230,28 @@ impl Post {
             let world = world.lock();
             (world.fleet.seats[seat].name.clone(), world.scenario.clone())
         };
-        let line = Arc::new(Line::new(
-            world.clone(),
-            seat,
-            millis(scenario.settings.call_timeout),
-        ));
         let start = if scenario.beginning == Beginning::Latest {
             StartPosition::Latest
         } else {
             StartPosition::TrimHorizon
         };
         let (listens, decision) = (world.clone(), scenario.decision);
-        Worker::builder("sim")
-            .table(TABLE)
+        let call = millis(scenario.settings.call_timeout);
+        let builder = Worker::builder("sim").table(TABLE);
+        let builder = match scenario.seam {
+            Seam::Port => {
+                let line = Arc::new(Line::new(world.clone(), seat, call));
+                builder.ports(line.clone(), line)
+            }
+            Seam::Sdk => {
+                let line = Line::new(world.clone(), seat, sdk::PATIENCE);
+                builder
+                    .lease_table(sdk::LEASES)
+                    .aws_config(&sdk::config(line, env))
+            }
+        };
+        builder
             .worker_name(name)
-            .ports(line.clone(), line)
             .env(env.clone())
             .start(start)
             .settings(scenario.settings)

@@ -1,7 +1,7 @@
 //! Makes a failing run smaller: fewer kinds of fault, workers, shards and records, as long as the same judge objects.
 
 use super::run::{Outcome, Wishes, run};
-use super::scenario::{Cut, Scenario};
+use super::scenario::{Cut, Scenario, Seam};
 
 /// Runs that are spent on one seed.
 const MOST_RUNS: usize = 150;
@@ -11,6 +11,7 @@ const MOST_RUNS: usize = 150;
 pub fn minimise(failed: &Outcome) -> (Cut, Outcome) {
     let mut search = Search {
         seed: failed.seed,
+        seam: failed.seam,
         judge: failed
             .violations
             .first()
@@ -36,6 +37,7 @@ pub fn minimise(failed: &Outcome) -> (Cut, Outcome) {
 
 struct Search {
     seed: u64,
+    seam: Seam,
     judge: &'static str,
     runs: usize,
     best: (Cut, Outcome),
@@ -52,6 +54,7 @@ impl Search {
         self.runs += 1;
         let wishes = Wishes {
             cut: cut.clone(),
+            seam: Some(self.seam),
             ..Wishes::default()
         };
         let outcome = run(self.seed, &wishes);

@@ -7,7 +7,7 @@
 //!     ▼                                     ▼
 //!  run ──▶ world: streams, lease table, lines to the workers, agenda ◀── past, life, mischief, upheaval, calm
 //!             │                     ▲
-//!             ▼ facts               │ the two ports, one handle for each worker
+//!             ▼ facts               │ a line for each worker: to its two ports, or to the HTTP client of its SDK
 //!          oracle ──▶ invariants  fleet: real workers on machines that freeze, drift and crash, with processors
 //!             │                          that misbehave
 //!             ▼
@@ -38,6 +38,6 @@ pub use self::chaos::{Fault, Injected};
 pub use self::minimise::minimise;
 pub use self::oracle::{Seen, Violation};
 pub use self::run::{Outcome, Wishes, run};
-pub use self::scenario::{Cut, Scenario};
+pub use self::scenario::{Cut, Scenario, Seam};
 #[doc(hidden)]
 pub use shardkeeper_core::planted::{POSSIBLE as PLANTS_ARE_POSSIBLE, Plant};

@@ -8,7 +8,7 @@ use shardkeeper_core::planted::{self, Plant};
 use super::chaos::Injected;
 use super::ground::{BIRTH, SECOND, spawn};
 use super::oracle::{Seen, Violation};
-use super::scenario::{Cut, Scenario};
+use super::scenario::{Cut, Scenario, Seam};
 use super::world::{Shared, World};
 
 /// What to do beside judging.
@@ -24,6 +24,8 @@ pub struct Wishes {
     pub first_only: bool,
     /// Make this mistake; only in a build that can.
     pub planted: Option<Plant>,
+    /// Meet the workers here, whatever the seed says.
+    pub seam: Option<Seam>,
 }
 
 /// What one run came to.
@@ -31,6 +33,8 @@ pub struct Wishes {
 pub struct Outcome {
     /// The seed.
     pub seed: u64,
+    /// Where its workers met the world.
+    pub seam: Seam,
     /// How long it took in the world, in milliseconds.
     pub virtual_millis: u64,
     /// The part of it in which at least one worker was there and its machine did not stand still.
@@ -56,7 +60,8 @@ pub struct Outcome {
 )]
 pub fn run(seed: u64, wishes: &Wishes) -> Outcome {
     listen_for_panics();
-    let scenario = Scenario::of(seed).cut(&wishes.cut);
+    let seam = wishes.seam.unwrap_or_else(|| Seam::of(seed));
+    let scenario = Scenario::of(seed).at(seam).cut(&wishes.cut);
     let wishes = wishes.clone();
     let thread = std::thread::Builder::new().name(format!("seed {seed}"));
     let running = thread.spawn(move || {
@@ -117,6 +122,7 @@ impl World {
         }
         Outcome {
             seed: self.scenario.seed,
+            seam: self.scenario.seam,
             virtual_millis: self.since_birth(),
             attended_millis: self.oracle.attended(self.now),
             seen: self.oracle.seen,

@@ -29,6 +29,8 @@ pub struct Scenario {
     pub(crate) trouble: Time,
     pub(crate) beginning: Beginning,
     pub(crate) decision: Decision,
+    /// Where the workers meet the world.
+    pub seam: Seam,
     pub(crate) settings: Settings,
     /// Shards on one page of a listing.
     pub(crate) page: usize,
@@ -36,6 +38,39 @@ pub struct Scenario {
     pub(crate) harshness: u32,
     /// Reads of the lease table take longer than the pause between two of them, until the world has come to rest.
     pub(crate) slow_table: bool,
+}
+
+/// Where workers and the world meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seam {
+    /// The two ports, in memory: fast.
+    Port,
+    /// The HTTP client of the real SDK: faithful.
+    Sdk,
+}
+
+/// Of so many seeds one runs at the SDK seam.
+const SDK_SHARE: u64 = 100;
+
+impl Seam {
+    /// The one of a seed for which none is wished.
+    #[must_use]
+    pub fn of(seed: u64) -> Self {
+        if seed.is_multiple_of(SDK_SHARE) {
+            Self::Sdk
+        } else {
+            Self::Port
+        }
+    }
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Port => "port",
+            Self::Sdk => "sdk",
+        }
+    }
 }
 
 /// What the application had done before its world begins.
@@ -88,6 +123,7 @@ impl Scenario {
             lineages,
             keys: [3, 12, 40, 200][dice.usize(0..4)],
             records,
+            seam: Seam::Port,
             trouble: dice.u64(54 * MINUTE..76 * MINUTE),
             beginning,
             decision: if dice.u8(..) < 80 {
@@ -100,6 +136,19 @@ impl Scenario {
             harshness: [10, 40, 150][dice.usize(0..3)],
             slow_table: stale_reads && dice.u8(..) < 32,
         }
+    }
+
+    /// The same at this seam. A call through the SDK costs fifty times as much as one in memory, so there the
+    /// world is smaller and the trouble shorter.
+    #[must_use]
+    pub fn at(mut self, seam: Seam) -> Self {
+        self.seam = seam;
+        if seam == Seam::Sdk {
+            self.trouble /= 6;
+            self.workers = self.workers.min(3);
+            self.lineages = self.lineages.min(3);
+        }
+        self
     }
 
     /// The same with less in it.

@@ -27,14 +27,14 @@ use crate::sim::oracle::Fact;
 /// The ports of one worker.
 #[derive(Clone)]
 pub(crate) struct Line {
-    world: Shared,
-    seat: usize,
+    pub(super) world: Shared,
+    pub(super) seat: usize,
     /// How long a call may take.
     limit: Time,
 }
 
 /// Sweeps of which the pages are read at different moments, in ten thousand.
-const TORN: u32 = 3_000;
+pub(super) const TORN: u32 = 3_000;
 
 impl Line {
     pub(crate) fn new(world: Shared, seat: usize, limit: Time) -> Self {
@@ -60,7 +60,7 @@ impl Line {
     }
 
     /// Makes a call. `serve` may be asked more than once, when the request arrives again.
-    async fn call<T, F>(&self, op: Op, serve: F) -> Result<T, PortError>
+    pub(super) async fn call<T, F>(&self, op: Op, serve: F) -> Result<T, PortError>
     where
         T: Send + 'static,
         F: Fn(&mut World, Twist) -> Result<T, PortError> + Send + 'static,
@@ -138,7 +138,7 @@ fn served<T>(
     }
 }
 
-fn odd(op: Op) -> PortError {
+pub(super) fn odd(op: Op) -> PortError {
     PortError::new(FailureKind::Protocol, op.name(), "the answer is empty")
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod line;
 mod listing;
 mod reading;
+pub(crate) mod sdk;
 pub(crate) mod shards;
 mod table;
 mod weather;
@@ -15,6 +16,7 @@ use shardkeeper_core::membership::{GroupRow, group_key};
 
 use tokio::sync::Notify;
 
+use self::sdk::Desk;
 pub(crate) use self::shards::{ShardNo, Streams};
 pub(crate) use self::weather::{Episode, Op, Weather};
 use super::agenda::Agenda;
@@ -33,6 +35,8 @@ pub(crate) struct World {
     pub(crate) agenda: Agenda,
     pub(crate) streams: Streams,
     pub(crate) table: Table,
+    /// The same on the emulator, where workers reach it through the SDK.
+    desk: Option<Desk>,
     pub(crate) weather: Weather,
     pub(crate) fleet: Fleet,
     pub(crate) oracle: Oracle,
@@ -65,6 +69,7 @@ impl World {
             agenda: Agenda::default(),
             streams: Streams::new(&mut dice),
             table: Table::default(),
+            desk: None,
             weather: Weather::new(&scenario),
             fleet: Fleet::default(),
             oracle: Oracle::new(),

@@ -16,15 +16,31 @@ impl World {
         if let Some(why) = Write::why_refused(writes) {
             return Err(PortError::new(FailureKind::Invalid, "Write", why));
         }
-        let before: Vec<(ShardNo, Option<Lease>)> = self.leases_of(writes);
+        let before = self.leases_of(writes.iter().map(|write| &write.key));
         let answer = self.table.write(writes);
         if matches!(answer, Answer::Applied(_)) {
-            for (shard, before) in before {
-                let after = self.lease_of(shard);
-                self.lease_changed(shard, before, after, Author::Worker(seat));
-            }
+            self.written(seat, before);
         }
         Ok(answer)
+    }
+
+    /// Takes rows over as they are after a write that somebody else has judged.
+    pub(super) fn take_over(&mut self, seat: usize, rows: Vec<(RowKey, Option<Row>)>) {
+        let before = self.leases_of(rows.iter().map(|(key, _)| key));
+        for (key, row) in rows {
+            match row {
+                Some(row) => self.table.rows.insert(key, row),
+                None => self.table.rows.remove(&key),
+            };
+        }
+        self.written(seat, before);
+    }
+
+    fn written(&mut self, seat: usize, before: Vec<(ShardNo, Option<Lease>)>) {
+        for (shard, before) in before {
+            let after = self.lease_of(shard);
+            self.lease_changed(shard, before, after, Author::Worker(seat));
+        }
     }
 
     pub(super) fn rows(&self, keys: &[RowKey]) -> BTreeMap<RowKey, Row> {
@@ -63,10 +79,11 @@ impl World {
         Lease::parse(row).ok()
     }
 
-    fn leases_of(&self, writes: &[Write]) -> Vec<(ShardNo, Option<Lease>)> {
-        let shards = writes
-            .iter()
-            .filter_map(|write| self.streams.by_key(&write.key));
+    fn leases_of<'a>(
+        &self,
+        keys: impl Iterator<Item = &'a RowKey>,
+    ) -> Vec<(ShardNo, Option<Lease>)> {
+        let shards = keys.filter_map(|key| self.streams.by_key(key));
         shards.map(|shard| (shard, self.lease_of(shard))).collect()
     }
 

@@ -1,0 +1,200 @@
+//! Requests to the lease table. The emulator judges them, expressions and all; the world hears of every row that
+//! is another one afterwards, before anything else happens.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Map, Value as Json, json};
+use shardkeeper_core::ports::PortError;
+use shardkeeper_core::row::{Row, RowKey, Value};
+
+use super::door::Asked;
+use crate::emulator::{CONTENT_TYPE, Emulator, Response, tokio_clock};
+use crate::sim::chaos::Fault;
+use crate::sim::world::World;
+use crate::sim::world::line::{TORN, odd};
+use crate::sim::world::shards::service_millis;
+use crate::sim::world::weather::{Op, Twist};
+
+/// The name of the lease table.
+pub(crate) const LEASES: &str = "sim-leases";
+/// Its hash key.
+const KEY: &str = "leaseKey";
+
+/// The lease table on the emulator.
+pub(crate) struct Desk {
+    emulator: Emulator,
+    /// The rows as the emulator has them.
+    rows: BTreeMap<RowKey, Row>,
+}
+
+impl Desk {
+    fn new(now: Duration) -> Self {
+        let desk = Self {
+            emulator: Emulator::builder().clock(tokio_clock(now)).build(),
+            rows: BTreeMap::new(),
+        };
+        desk.ask(
+            "CreateTable",
+            &json!({
+                "BillingMode": "PAY_PER_REQUEST",
+                "AttributeDefinitions": [{ "AttributeName": KEY, "AttributeType": "S" }],
+                "KeySchema": [{ "AttributeName": KEY, "KeyType": "HASH" }],
+            }),
+        );
+        desk
+    }
+
+    /// One call of our own.
+    fn ask(&self, operation: &str, request: &Json) -> Json {
+        let mut request = request.clone();
+        request["TableName"] = json!(LEASES);
+        let answer = self.handle(&format!("DynamoDB_20120810.{operation}"), &request);
+        serde_json::from_slice(&answer.body).unwrap_or_default()
+    }
+
+    fn handle(&self, target: &str, request: &Json) -> Response {
+        self.emulator.handle(target, request.to_string().as_bytes())
+    }
+
+    /// Brings the emulator's rows to what the world has: others change rows as well.
+    fn lay_out(&mut self, rows: &BTreeMap<RowKey, Row>) {
+        if self.rows == *rows {
+            return;
+        }
+        for gone in self.rows.keys().filter(|key| !rows.contains_key(*key)) {
+            self.ask("DeleteItem", &json!({ "Key": key_item(gone) }));
+        }
+        for (key, row) in rows {
+            if self.rows.get(key) != Some(row) {
+                self.ask("PutItem", &json!({ "Item": item(row) }));
+            }
+        }
+        self.rows.clone_from(rows);
+    }
+
+    /// The rows of these keys as they are after a write.
+    fn read_back(&mut self, keys: Vec<RowKey>) -> Vec<(RowKey, Option<Row>)> {
+        let mut found = Vec::new();
+        for key in keys {
+            let answer = self.ask("GetItem", &json!({ "Key": key_item(&key) }));
+            let row = row(&answer["Item"]);
+            match &row {
+                Some(row) => self.rows.insert(key.clone(), row.clone()),
+                None => self.rows.remove(&key),
+            };
+            found.push((key, row));
+        }
+        found
+    }
+}
+
+impl World {
+    pub(super) fn lease_call(
+        &mut self,
+        seat: usize,
+        asked: &Asked,
+        twist: Twist,
+    ) -> Result<Response, PortError> {
+        let op = asked.op();
+        match twist {
+            Twist::Empty if op == Op::Write => {
+                return Ok(self.respond(200, CONTENT_TYPE, Bytes::from_static(b"{}")));
+            }
+            Twist::Empty => return Err(odd(op)),
+            _ => {}
+        }
+        let now = Duration::from_millis(service_millis(self.now));
+        let mut desk = self.desk.take().unwrap_or_else(|| Desk::new(now));
+        desk.lay_out(&self.table.rows);
+        let mut answer = match op {
+            Op::Sweep => self.sweep(&desk, asked),
+            _ => desk.handle(&asked.target, &asked.body),
+        };
+        if op == Op::Write {
+            self.take_over(seat, desk.read_back(keys_of(&asked.body)));
+            if twist == Twist::Refused {
+                // A proxy on the way sent it twice, and it is the second answer that comes back. A token of the
+                // client would spoil that.
+                let mut again = asked.body.clone();
+                again
+                    .as_object_mut()
+                    .map(|body| body.remove("ClientRequestToken"));
+                answer = desk.handle(&asked.target, &again);
+                self.take_over(seat, desk.read_back(keys_of(&again)));
+            }
+        }
+        self.desk = Some(desk);
+        Ok(answer)
+    }
+
+    /// A sweep comes in one page, or in several that are read at different moments.
+    fn sweep(&mut self, desk: &Desk, asked: &Asked) -> Response {
+        let mut request = asked.body.clone();
+        let first = request.get("ExclusiveStartKey").is_none();
+        if first && self.strikes(Fault::StaleReads, TORN) {
+            let rows = self.table.rows.len().max(1);
+            request["Limit"] = json!(1 + self.dice.usize(0..rows));
+        }
+        desk.handle(&asked.target, &request)
+    }
+}
+
+/// The rows that a write may change.
+fn keys_of(request: &Json) -> Vec<RowKey> {
+    let single = [request];
+    let actions: Vec<&Json> = match request["TransactItems"].as_array() {
+        Some(actions) => actions
+            .iter()
+            .filter_map(|action| action.as_object()?.values().next())
+            .collect(),
+        None => single.to_vec(),
+    };
+    let key = |action: &&Json| {
+        let item = action.get("Key").or_else(|| action.get("Item"))?;
+        item[KEY]["S"].as_str().map(RowKey::new)
+    };
+    actions.iter().filter_map(key).collect()
+}
+
+fn key_item(key: &RowKey) -> Json {
+    json!({ KEY: { "S": key.as_str() } })
+}
+
+fn item(row: &Row) -> Json {
+    let mut item = key_item(&row.key);
+    for (column, value) in &row.columns {
+        item[column.as_ref()] = match value {
+            Value::Text(text) => json!({ "S": text }),
+            Value::Number(number) => json!({ "N": number.to_string() }),
+            Value::Texts(texts) => json!({ "SS": texts }),
+        };
+    }
+    item
+}
+
+fn row(item: &Json) -> Option<Row> {
+    let item: &Map<String, Json> = item.as_object()?;
+    let mut row = Row::empty(RowKey::new(item.get(KEY)?["S"].as_str()?));
+    for (column, typed) in item.iter().filter(|(column, _)| *column != KEY) {
+        row.columns.insert(column.clone().into(), value(typed)?);
+    }
+    Some(row)
+}
+
+fn value(typed: &Json) -> Option<Value> {
+    let (kind, said) = typed.as_object()?.iter().next()?;
+    match kind.as_str() {
+        "S" => said.as_str().map(|text| Value::Text(text.to_owned())),
+        "N" => said.as_str()?.parse().ok().map(Value::Number),
+        _ => {
+            let texts = said.as_array()?.iter();
+            Some(Value::Texts(
+                texts
+                    .filter_map(|text| text.as_str().map(str::to_owned))
+                    .collect(),
+            ))
+        }
+    }
+}

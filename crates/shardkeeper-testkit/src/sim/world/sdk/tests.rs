@@ -1,0 +1,125 @@
+//! What the SDK seam promises: the same rules as at the port seam, and nothing said by half.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde_json::json;
+use shardkeeper_core::page::{Page, PageBody, Undecodable};
+use shardkeeper_core::ports::{FailureKind, Fetched, PortError, ShardIterator};
+use shardkeeper_core::record::Record;
+use shardkeeper_core::row::{Row, RowKey};
+
+use super::door::Asked;
+use super::streams::page;
+use crate::sim::scenario::Scenario;
+use crate::sim::world::World;
+use crate::sim::world::weather::{Op, Twist};
+
+fn asked(operation: &str, body: serde_json::Value) -> Asked {
+    Asked {
+        target: format!("DynamoDB_20120810.{operation}"),
+        body,
+    }
+}
+
+/// Counts one up, if it is the number that it is said to be.
+fn count_up(from: u64) -> Asked {
+    asked(
+        "UpdateItem",
+        json!({
+            "TableName": super::LEASES,
+            "Key": { "leaseKey": { "S": "r" } },
+            "ConditionExpression": "#n = :from",
+            "UpdateExpression": "SET #n = #n + :one",
+            "ExpressionAttributeNames": { "#n": "beat" },
+            "ExpressionAttributeValues": { ":from": { "N": from.to_string() }, ":one": { "N": "1" } },
+        }),
+    )
+}
+
+fn world() -> World {
+    let mut world = World::new(Scenario::of(100));
+    let mut row = Row::empty(RowKey::new("r"));
+    row.columns.insert("beat".into(), 7.into());
+    world.table.rows = BTreeMap::from([(row.key.clone(), row)]);
+    world
+}
+
+fn beat(world: &World) -> Option<u64> {
+    world.table.rows[&RowKey::new("r")].number("beat")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_of_the_world_is_judged_by_the_emulator_and_the_world_has_it_at_once() {
+    let mut world = world();
+    let status = |world: &mut World, from, twist| {
+        let answer = world.lease_call(0, &count_up(from), twist);
+        answer.map(|answer| answer.status).unwrap()
+    };
+    assert_eq!(status(&mut world, 6, Twist::Straight), 400);
+    assert_eq!(beat(&world), Some(7), "it was refused");
+    assert_eq!(status(&mut world, 7, Twist::Straight), 200);
+    assert_eq!(beat(&world), Some(8));
+    assert_eq!(status(&mut world, 8, Twist::Refused), 400);
+    assert_eq!(beat(&world), Some(9), "applied, and answered as refused");
+    assert_eq!(status(&mut world, 9, Twist::Empty), 200);
+    assert_eq!(beat(&world), Some(9), "answered, and not applied");
+    world.table.rows.clear();
+    assert_eq!(status(&mut world, 9, Twist::Straight), 400);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_failure_is_said_in_a_way_that_is_no_success() {
+    let mut world = world();
+    for kind in [
+        FailureKind::Throttled,
+        FailureKind::Unavailable,
+        FailureKind::Denied,
+        FailureKind::NotFound,
+        FailureKind::Invalid,
+    ] {
+        for op in Op::ALL {
+            let said = world.says(op, &PortError::new(kind, op.name(), "why"));
+            assert!(
+                said.is_err() || said.is_ok_and(|said| said.status >= 400),
+                "{kind:?}"
+            );
+        }
+    }
+    for _ in 0..50 {
+        let odd = PortError::new(FailureKind::Protocol, "Write", "why");
+        let said = world.says(Op::Write, &odd).unwrap();
+        assert_ne!(said.body, "{}", "a transaction would take it for done");
+    }
+}
+
+#[test]
+fn a_page_is_read_as_the_world_meant_it() {
+    let record = |number: u64| {
+        let json = format!(
+            "{{\"eventName\":\"MODIFY\",\"dynamodb\":{{\"Keys\":{{}},\"SequenceNumber\":\"{number}\",\"SizeBytes\":40}}}}"
+        );
+        Record::from_json(json).unwrap()
+    };
+    let poison = |index, number: u64| Undecodable {
+        index,
+        sequence_number: Some(record(number).sequence_number()),
+    };
+    let meant = Page {
+        records: vec![record(2), record(4)],
+        undecodable: vec![poison(0, 1), poison(1, 3), poison(2, 5)],
+        bytes: 5_000,
+    };
+    let next = ShardIterator::from_service("0|1|2|3".to_owned());
+    let body = page(&Fetched {
+        page: meant.clone(),
+        next,
+    });
+    let read = PageBody::parse(Bytes::from(body)).unwrap();
+    let numbers =
+        |page: &Page| -> Vec<_> { page.records.iter().map(Record::sequence_number).collect() };
+    assert_eq!(numbers(&read.page), numbers(&meant));
+    assert_eq!(read.page.undecodable, meant.undecodable);
+    assert_eq!(read.page.bytes, meant.bytes);
+    assert_eq!(read.next.as_deref(), Some("0|1|2|3"));
+}
