@@ -4,7 +4,7 @@
 use shardkeeper::Halt;
 use shardkeeper_core::ids::WorkerId;
 use shardkeeper_core::membership::{WorkerRow, WorkerState, worker_key};
-use shardkeeper_core::row::{Condition, Write};
+use shardkeeper_core::row::RowKey;
 
 use super::chaos::Fault;
 use super::fleet::millis;
@@ -43,16 +43,16 @@ impl Beats {
 
 impl World {
     /// When this call is a beat: the moment at which it is sent.
-    pub(crate) fn beat_sent(&mut self, seat: usize, writes: &[Write]) -> Option<Time> {
+    ///
+    /// It writes this row alone, or makes it.
+    pub(crate) fn beat_sent(&mut self, seat: usize, row: &RowKey, makes_it: bool) -> Option<Time> {
         let place = &mut self.fleet.seats[seat];
         let me = place.incarnation.as_deref().map(WorkerId::from_row);
-        let is_mine = |write: &Write| me.as_ref().is_some_and(|me| write.key == worker_key(me));
-        let [write] = writes else { return None };
-        if write.conditions.contains(&Condition::RowAbsent) {
+        if makes_it {
             place.beats.joining = self.now;
         }
-        if !is_mine(write) {
-            if self.streams.by_key(&write.key).is_some() {
+        if me.is_none_or(|me| *row != worker_key(&me)) {
+            if self.streams.by_key(row).is_some() {
                 self.die_in_mid_sentence(seat);
             }
             return None;

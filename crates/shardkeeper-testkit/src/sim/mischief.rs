@@ -38,7 +38,7 @@ impl World {
     /// The time until a fault strikes (again): a few times in a run.
     fn gap(&mut self, fault: Fault) -> Time {
         let often = if fault == Fault::Crash { 6 } else { 3 };
-        let mean = self.scenario.trouble / often;
+        let mean = self.scenario.trouble * self.scenario.seam.shortens() / often;
         // About exponential: most gaps are short, some are long.
         let dice = self.dice.f64().max(0.001);
         let gap = mean as f64 * -dice.ln();

@@ -63,6 +63,14 @@ impl Seam {
         }
     }
 
+    /// How much shorter the trouble is: no rarer, and no denser.
+    pub(crate) fn shortens(self) -> u64 {
+        match self {
+            Self::Port => 1,
+            Self::Sdk => 4,
+        }
+    }
+
     /// Its name on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -143,8 +151,8 @@ impl Scenario {
     #[must_use]
     pub fn at(mut self, seam: Seam) -> Self {
         self.seam = seam;
+        self.trouble /= seam.shortens();
         if seam == Seam::Sdk {
-            self.trouble /= 6;
             self.workers = self.workers.min(3);
             self.lineages = self.lineages.min(3);
         }

@@ -13,7 +13,7 @@ use shardkeeper_core::ports::{
     Answer, FailureKind, Fetched, LeaseStore, PortError, Position, ShardIterator, ShardPage,
     StreamSource, StreamsPage, TableCreation,
 };
-use shardkeeper_core::row::{Row, RowKey, Write};
+use shardkeeper_core::row::{Condition, Row, RowKey, Write};
 use tokio::sync::oneshot;
 
 use super::reading::shard_behind;
@@ -260,7 +260,14 @@ impl LeaseStore for Line {
 
     async fn write(&self, writes: &[Write]) -> Result<Answer, PortError> {
         let (writes, seat) = (writes.to_vec(), self.seat);
-        let beat = self.world.with(|world| world.beat_sent(seat, &writes));
+        let beat = match writes.as_slice() {
+            [only] => {
+                let makes_it = only.conditions.contains(&Condition::RowAbsent);
+                self.world
+                    .with(|world| world.beat_sent(seat, &only.key, makes_it))
+            }
+            _ => None,
+        };
         let answer = self.call(Op::Write, move |world, twist| match twist {
             Twist::Empty => Ok(Answer::Applied(vec![None; writes.len()])),
             Twist::Refused => {

@@ -90,11 +90,17 @@ impl HttpConnector for Door {
 
 async fn answer(line: &Line, asked: Asked) -> Result<HttpResponse, ConnectorError> {
     let (op, seat) = (asked.op(), line.seat);
+    let beat = line.world.with(|world| world.hear_call(seat, &asked));
+    let request = asked.clone();
     let served = line
-        .call(op, move |world, twist| asked.serve(world, seat, twist))
+        .call(op, move |world, twist| request.serve(world, seat, twist))
         .await;
     match served {
-        Ok(response) => to_http(response),
+        Ok(response) => {
+            line.world
+                .with(|world| world.hear_answer(seat, (&asked, beat), &response));
+            to_http(response)
+        }
         Err(error) => to_http(line.world.with(|world| world.says(op, &error))?),
     }
 }

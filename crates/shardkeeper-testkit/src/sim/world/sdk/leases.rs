@@ -20,7 +20,7 @@ use crate::sim::world::weather::{Op, Twist};
 /// The name of the lease table.
 pub(crate) const LEASES: &str = "sim-leases";
 /// Its hash key.
-const KEY: &str = "leaseKey";
+pub(super) const KEY: &str = "leaseKey";
 
 /// The lease table on the emulator.
 pub(crate) struct Desk {
@@ -142,7 +142,7 @@ impl World {
 }
 
 /// The rows that a write may change.
-fn keys_of(request: &Json) -> Vec<RowKey> {
+pub(super) fn keys_of(request: &Json) -> Vec<RowKey> {
     let single = [request];
     let actions: Vec<&Json> = match request["TransactItems"].as_array() {
         Some(actions) => actions

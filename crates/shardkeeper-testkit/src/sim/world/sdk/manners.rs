@@ -23,16 +23,12 @@ impl World {
         let codes: &[(u16, &'static str)] = match error.kind {
             FailureKind::Unavailable => return self.unavailable(),
             FailureKind::Protocol => return Ok(self.no_answer(op)),
-            // Of a page it says that too many read the shard.
-            FailureKind::Throttled if op == Op::Fetch => &[
-                (400, "ThrottlingException"),
-                (400, "LimitExceededException"),
-            ],
             FailureKind::Throttled => &[
                 (400, "ThrottlingException"),
                 (400, "ProvisionedThroughputExceededException"),
                 (400, "RequestLimitExceeded"),
             ],
+            // Of a page it says that too many read the shard.
             FailureKind::TooManyReaders => &[(400, "LimitExceededException")],
             FailureKind::Denied => &[
                 (400, "AccessDeniedException"),

@@ -14,6 +14,7 @@
 //! client token, so it changes nothing more within ten minutes, as on the service.
 
 mod door;
+mod hearing;
 mod leases;
 mod manners;
 mod streams;

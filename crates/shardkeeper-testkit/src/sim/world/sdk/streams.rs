@@ -60,8 +60,7 @@ impl World {
     }
 
     fn fetch_for(&mut self, asked: &Asked, twist: Twist) -> Result<Fetched, PortError> {
-        let from = ShardIterator::from_service(asked.text("ShardIterator").to_owned())
-            .ok_or_else(|| unfit("GetRecords", "no iterator"))?;
+        let from = iterator(asked)?;
         let limit = asked.body["Limit"].as_u64().unwrap_or(1_000);
         let limit = u16::try_from(limit).map_err(|_| unfit("GetRecords", "Limit"))?;
         match twist {
@@ -75,8 +74,13 @@ fn unfit(action: &'static str, what: &str) -> PortError {
     PortError::new(FailureKind::Invalid, action, what)
 }
 
-fn arn(asked: &Asked) -> Result<StreamArn, PortError> {
+pub(super) fn arn(asked: &Asked) -> Result<StreamArn, PortError> {
     StreamArn::parse(asked.text("StreamArn")).map_err(|_| unfit("DescribeStream", "StreamArn"))
+}
+
+pub(super) fn iterator(asked: &Asked) -> Result<ShardIterator, PortError> {
+    ShardIterator::from_service(asked.text("ShardIterator").to_owned())
+        .ok_or_else(|| unfit("GetRecords", "ShardIterator"))
 }
 
 fn position(asked: &Asked) -> Result<Position, PortError> {
