@@ -148,3 +148,23 @@ async fn b31_a_fleet_lists_no_more_than_one_worker() {
     }
     assert!(asked[1] <= asked[0] + 2, "{asked:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn l7_f10_a_stream_of_many_pages_is_listed_with_a_tenth_of_what_the_account_may_ask() {
+    let settings = EmulatorSettings {
+        describe_page_shards: 1,
+        ..shards(120)
+    };
+    let world = World::with(119, settings).await;
+    let worker = world.start_with("a", done).await;
+    world.pass(Duration::from_secs(120)).await;
+    let calls = || world.emulator.calls()["DescribeStream"];
+    let before = calls();
+    let time = Duration::from_secs(900);
+    world.pass(time).await;
+    let asked = calls() - before;
+    // One listing may straddle the edge.
+    assert!(asked <= time.as_secs() + 120, "{asked} calls");
+    assert!(asked >= 240, "it is listed again and again: {asked} calls");
+    worker.shutdown().await.unwrap();
+}

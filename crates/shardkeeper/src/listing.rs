@@ -84,6 +84,8 @@ impl Turns {
 pub(crate) struct Listed {
     /// False when the listing was cut short because a page showed nothing new.
     pub(crate) complete: bool,
+    /// How many pages it had.
+    pub(crate) pages: u32,
     pub(crate) status: StreamStatus,
     pub(crate) shards: BTreeMap<ShardId, Shard>,
 }
@@ -217,6 +219,7 @@ impl Listing {
     pub(crate) async fn complete(&self, stream: &StreamArn) -> Result<Listed, PortError> {
         let mut shards = BTreeMap::new();
         let mut after: Option<ShardId> = None;
+        let mut pages = 0;
         let mut retry = Retry::bounded(
             &self.env,
             Duration::from_millis(200),
@@ -241,6 +244,7 @@ impl Listing {
                 next,
                 ..
             } = page;
+            pages += 1;
             let before = shards.len();
             let none_found = found.is_empty();
             shards.extend(found.into_iter().map(|shard| (shard.id.clone(), shard)));
@@ -254,6 +258,7 @@ impl Listing {
                 next => {
                     return Ok(Listed {
                         complete: next.is_none() || planted!(FirstPageOnly),
+                        pages,
                         status,
                         shards,
                     });

@@ -13,6 +13,7 @@ mod streams;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use shardkeeper_core::event::Event;
 use shardkeeper_core::ids::{ShardId, StreamArn, WorkerId};
@@ -55,10 +56,15 @@ pub(crate) struct ShardDiscovery {
     pub(crate) stragglers: Stragglers,
 }
 
+/// A listing is made so rarely that its pages come to one in so long: a tenth of what the account may ask for (F10). Only
+/// streams of many hundred partitions notice: what ends is followed by its owner and waits for no listing.
+const BETWEEN_PAGES: Duration = Duration::from_secs(1);
+
 /// What a look at one or more streams came to.
 #[derive(Default)]
 struct Tended {
     listed: usize,
+    pages: u32,
     created: usize,
     forgotten: usize,
 }
@@ -89,6 +95,7 @@ impl ShardDiscovery {
             // Spread, so that many applications do not list in step.
             let interval = self.settings.discovery_interval;
             let wait = interval / 2 + env.up_to(interval / 2);
+            let wait = wait.max(BETWEEN_PAGES * book.pages);
             tokio::select! {
                 biased;
                 changed = self.term.changed() => {
@@ -114,9 +121,11 @@ impl ShardDiscovery {
         let tended = self.tend_in_turn(&mut group, book).await?;
         let Tended {
             listed,
+            pages,
             created,
             forgotten,
         } = tended;
+        book.pages = pages;
         self.listing.observers.emit(&Event::ShardsListed {
             listed,
             created,
@@ -147,6 +156,7 @@ impl ShardDiscovery {
             0
         };
         tended.listed += listed.shards.len();
+        tended.pages += listed.pages;
         tended.created += created;
         tended.forgotten += forgotten;
         let leases = book.of(stream);
@@ -171,6 +181,7 @@ impl ShardDiscovery {
             self.listing.env.sleep(self.settings.beat_interval).await;
             let again = self.listing.complete(stream).await?;
             listed.complete &= again.complete;
+            listed.pages = again.pages;
             listed.shards.extend(again.shards);
             self.catch_up(stream, &listed.shards, book).await?;
         }

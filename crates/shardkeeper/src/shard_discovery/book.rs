@@ -28,6 +28,8 @@ pub(super) struct Book {
     /// Leases that KCL made and nobody adopted yet.
     of_kcl: BTreeMap<RowKey, Row>,
     swept_at: Option<Duration>,
+    /// How many pages the last listing of everything had.
+    pub(super) pages: u32,
 }
 
 impl Book {
