@@ -106,6 +106,53 @@ async fn s13_a_pinned_stream_is_read_and_no_other() {
     world.write(10, 2).await;
     world.pass(Duration::from_secs(180)).await;
     assert_eq!(world.ledger.distinct(), 10);
+    let left = worker.status().shards;
+    assert!(left.is_empty(), "everything is finished: {left:?}");
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn f16_a_table_that_is_deleted_is_read_to_the_end_of_what_it_had() {
+    let settings = EmulatorSettings {
+        page_records: 2,
+        ..shards(2)
+    };
+    let world = World::with(141, settings).await;
+    let slow = |_: &_, _: &_| shardkeeper_tests::Act::Slow(Duration::from_secs(1));
+    let worker = world.start_with("a", slow).await;
+    world.write(30, 1).await;
+    let delete = serde_json::json!({ "TableName": TABLE });
+    world.emulator.request("DeleteTable", &delete).unwrap();
+    delivered(&world, SOON * 2, 30).await;
+    world
+        .until(SOON * 3, "ended", |w| w.ledger.ended().len() == 2)
+        .await;
+    assert_once(&world);
+    assert_eq!(world.events.losses(), []);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn f16_f47_a_view_that_is_changed_is_another_stream_and_is_followed() {
+    let world = World::viewed(142, shards(2), StreamViewType::KeysOnly).await;
+    let views = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = std::sync::Arc::clone(&views);
+    let worker = world
+        .start_with("a", move |batch, _| {
+            let of_batch = batch.iter().map(|record| record.new_image_json().is_some());
+            seen.lock().unwrap().extend(of_batch);
+            shardkeeper_tests::Act::Done
+        })
+        .await;
+    world.write(10, 1).await;
+    // The service takes no other view for a stream that is on.
+    world.emulator.disable_stream(TABLE).unwrap();
+    world.enable_stream().await;
+    world.write(10, 2).await;
+    delivered(&world, Duration::from_secs(180), 20).await;
+    assert_once(&world);
+    let expected: Vec<bool> = (0..20).map(|record| record >= 10).collect();
+    assert_eq!(*views.lock().unwrap(), expected, "keys first, then images");
     worker.shutdown().await.unwrap();
 }
 
