@@ -40,6 +40,7 @@ impl World {
                 let arn = self.latest_stream(table)?;
                 json!({ "Table": { "TableName": table, "TableStatus": "ACTIVE", "LatestStreamArn": arn.as_str() } })
             }
+            Op::ListStreams => self.streams_for(asked),
             Op::Open => {
                 let shard = ShardId::from_service(asked.text("ShardId"));
                 let iterator = self.open(&arn(asked)?, &shard, position(asked)?)?;
@@ -57,6 +58,19 @@ impl World {
             }
         };
         Ok(self.success(&body))
+    }
+
+    fn streams_for(&mut self, asked: &Asked) -> Value {
+        let after = StreamArn::parse(asked.text("ExclusiveStartStreamArn")).ok();
+        let table = asked.text("TableName");
+        let page = self.list_streams(table, after.as_ref());
+        let shown = |arn: &StreamArn| json!({ "StreamArn": arn.as_str(), "TableName": table });
+        let streams: Vec<Value> = page.streams.iter().map(shown).collect();
+        let mut body = json!({ "Streams": streams });
+        if let Some(next) = &page.next {
+            body["LastEvaluatedStreamArn"] = json!(next.as_str());
+        }
+        body
     }
 
     fn fetch_for(&mut self, asked: &Asked, twist: Twist) -> Result<Fetched, PortError> {

@@ -69,6 +69,19 @@ async fn a_row_of_the_world_is_judged_by_the_emulator_and_the_world_has_it_at_on
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_streams_of_the_table_are_those_of_the_world() {
+    let mut world = world();
+    let asked = asked(
+        "ListStreams",
+        json!({ "TableName": crate::sim::world::shards::TABLE }),
+    );
+    let answer = world.stream_call(&asked, Twist::Straight).unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    let arn = world.streams.streams[0].arn.as_str();
+    assert_eq!(answer["Streams"][0]["StreamArn"], arn);
+}
+
+#[tokio::test(start_paused = true)]
 async fn every_failure_is_said_in_a_way_that_is_no_success() {
     let mut world = world();
     for kind in [
