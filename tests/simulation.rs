@@ -18,6 +18,18 @@ const FOUND: &[(u64, &str)] = &[
         "S1: a child was listed when the next stream of the table had begun",
     ),
     (
+        655,
+        "S10: a table was put back to a copy of a stopped application, and tokens were used twice",
+    ),
+    (
+        962,
+        "S9: a finished lease was forgotten before its children were seen",
+    ),
+    (
+        1868,
+        "L7: refused listings of four workers were more than the account's",
+    ),
+    (
         282,
         "S2: a gap was told twice under one lease, because acknowledgements were dropped",
     ),

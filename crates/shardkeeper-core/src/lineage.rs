@@ -155,8 +155,16 @@ pub fn child_start(parent: &Checkpoint) -> Checkpoint {
 }
 
 /// The finished leases that may be forgotten (S9, design rule 13): the shard has left a complete listing,
-/// its own parent's lease is gone, and every child has a lease that has made progress.
-pub fn forgettable<'a>(listed: &BTreeMap<ShardId, Shard>, leases: &'a Leases) -> Vec<&'a Lease> {
+/// its own parent's lease is gone, and every child has a lease that has made progress. While its stream goes on, every
+/// closed shard has children: one whose children nobody has seen yet stays, or they would seem to have lost their parent.
+pub fn forgettable<'a>(
+    listed: &BTreeMap<ShardId, Shard>,
+    leases: &'a Leases,
+    is_over: bool,
+) -> Vec<&'a Lease> {
+    let leased = leases.values().flat_map(|lease| &lease.parents);
+    let named = listed.values().filter_map(|shard| shard.parent.as_ref());
+    let continued: BTreeSet<&ShardId> = leased.chain(named).collect();
     let progressed = |child: &ShardId| {
         leases
             .get(child)
@@ -174,6 +182,7 @@ pub fn forgettable<'a>(listed: &BTreeMap<ShardId, Shard>, leases: &'a Leases) ->
                 .iter()
                 .all(|parent| !leases.contains_key(parent))
             && lease.children.iter().all(progressed)
+            && (is_over || !lease.children.is_empty() || continued.contains(&lease.shard))
     };
     leases.values().filter(may_go).collect()
 }
@@ -341,21 +350,21 @@ mod tests {
             ])
         };
         let gone = listing(&[("b", Some("a"))]);
-        assert_eq!(forgettable(&gone, &tree(moved)).len(), 1);
+        assert_eq!(forgettable(&gone, &tree(moved), false).len(), 1);
         assert_eq!(
-            forgettable(&gone, &tree(HORIZON)).len(),
+            forgettable(&gone, &tree(HORIZON), false).len(),
             0,
             "B15: the child has not moved"
         );
         let listed = listing(&[("a", None), ("b", Some("a"))]);
         assert_eq!(
-            forgettable(&listed, &tree(moved)).len(),
+            forgettable(&listed, &tree(moved), false).len(),
             0,
             "it would be resurrected"
         );
         let other = listing(&[("b", Some("a")), ("c", Some("a"))]);
         assert_eq!(
-            forgettable(&other, &tree(moved)).len(),
+            forgettable(&other, &tree(moved), false).len(),
             0,
             "a child has no lease yet"
         );
@@ -390,7 +399,7 @@ mod tests {
             lease("b", END, Some("a"), &["c"]),
             lease("c", Checkpoint::After(number), Some("b"), &[]),
         ]);
-        let names: Vec<_> = forgettable(&listing(&[("c", Some("b"))]), &tree)
+        let names: Vec<_> = forgettable(&listing(&[("c", Some("b"))]), &tree, false)
             .iter()
             .map(|l| l.shard.to_string())
             .collect();
@@ -428,5 +437,14 @@ mod tests {
             }
             prop_assert!(uncovered(&listed, &held).is_empty());
         }
+    }
+
+    #[test]
+    fn s9_a_finished_lease_stays_until_its_children_are_seen_or_its_stream_is_over() {
+        let nothing = BTreeMap::new();
+        let alone = lease("a", Checkpoint::ShardEnd, None, &[]);
+        let leases: Leases = [(alone.shard.clone(), alone)].into();
+        assert!(forgettable(&nothing, &leases, false).is_empty());
+        assert_eq!(forgettable(&nothing, &leases, true).len(), 1);
     }
 }

@@ -156,7 +156,7 @@ impl State {
         (group, listed, tree): (&GroupRow, &BTreeMap<ShardId, Shard>, &Leases),
     ) -> Vec<Write> {
         let me = &self.workers[worker].id;
-        let Some(lease) = forgettable(listed, tree).into_iter().next() else {
+        let Some(lease) = forgettable(listed, tree, false).into_iter().next() else {
             return Vec::new();
         };
         let raise = announce(rules, group.raise_floor(me, lease.epoch));

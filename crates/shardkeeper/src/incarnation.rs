@@ -1,11 +1,11 @@
 //! The lives of one worker: joins as a new incarnation, works, and begins again when it gave itself up.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use shardkeeper_core::event::Event;
 use shardkeeper_core::ids::WorkerId;
-use shardkeeper_core::lease::Lease;
+use shardkeeper_core::lease::{Lease, Stop};
 use shardkeeper_core::membership::{GroupRow, WorkerRow, group_key, worker_key};
 use shardkeeper_core::planted;
 use shardkeeper_core::ports::{Answer, LeaseStore, PortError, StreamSource};
@@ -50,6 +50,8 @@ pub(crate) struct Parts {
     pub(crate) on_data_loss: OnDataLoss,
     /// One for all incarnations: pages of a former one may still be in a processor.
     pub(crate) budget: FetchBudget,
+    /// The highest epoch that any incarnation of this worker ever saw.
+    pub(crate) highest_epoch: Arc<AtomicU64>,
 }
 
 /// An incarnation that is a member of its group.
@@ -200,6 +202,7 @@ impl Parts {
     /// Is the table this application's, and the application this stream's? The leases say it before the
     /// group row does: a stream is marked as listed only when a later listing finds it leased.
     pub(crate) async fn accept(&self, group: &GroupRow) -> Result<(), Joining> {
+        self.raise_stopped_floor(group).await?;
         let rows = self.store.sweep().await.map_err(Joining::Failed)?;
         let leases = rows.iter().filter_map(|row| Lease::parse(row).ok());
         let refused = refuse(group, &self.application).or_else(|| {
@@ -207,6 +210,25 @@ impl Parts {
                 .refused_by(group, leases.map(|lease| lease.stream))
         });
         refused.map_or(Ok(()), |why| Err(Joining::Refused(why)))
+    }
+
+    /// The copy that a table was restored from may have been stopped already, below what we have seen since.
+    async fn raise_stopped_floor(&self, group: &GroupRow) -> Result<(), Joining> {
+        let highest = self.highest_epoch.load(Ordering::Acquire);
+        let stopped = group.stopped.as_ref();
+        let Some(why) = stopped.filter(|_| highest > group.epoch_floor) else {
+            return Ok(());
+        };
+        let stop = Stop {
+            why: why.clone(),
+            by: WorkerId::new(&self.name, self.env.fresh_bits()),
+            at: self.source.service_time(),
+        };
+        if self.settle(&[group.stop(&stop, highest)]).await? {
+            return Ok(());
+        }
+        let why = "another worker wrote the floor of the stopped group at the same moment";
+        Err(Joining::Failed(unexpected(why)))
     }
 
     async fn settle(&self, writes: &[shardkeeper_core::row::Write]) -> Result<bool, Joining> {
@@ -227,7 +249,7 @@ impl Parts {
         let world = self.world(standing, factory);
         let (term, listens) = watch::channel(None);
         let found = Arc::new(Notify::new());
-        let highest_epoch = Arc::new(AtomicU64::new(0));
+        let highest_epoch = Arc::clone(&self.highest_epoch);
         // Whatever ends this future, a crash included, ends the tasks below it.
         let _over = standing.over().clone().drop_guard();
         let (mut nudges, mut discovering) = (Vec::new(), Vec::new());

@@ -6,7 +6,7 @@
 //! discovery finds what comes even later.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use shardkeeper_core::event::Event;
@@ -59,18 +59,51 @@ pub(crate) struct Listing {
     pub(crate) turns: Turns,
 }
 
+/// The most time between two calls of a worker whose calls are refused: others use up what the account has.
+const LONGEST_TURN: Duration = Duration::from_secs(2);
+
 /// When a worker may call next; its discovery and all its shards that end share it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Turns(Arc<Mutex<Duration>>);
+pub(crate) struct Turns(Arc<Mutex<Turn>>);
+
+#[derive(Debug)]
+struct Turn {
+    next: Duration,
+    /// The time between two calls.
+    space: Duration,
+}
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self {
+            next: Duration::ZERO,
+            space: BETWEEN_CALLS,
+        }
+    }
+}
 
 impl Turns {
+    fn turn(&self) -> MutexGuard<'_, Turn> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How a call ended: after a refusal there is half as much space again, after an answer a little less.
+    fn learn<T>(&self, answer: &Result<T, PortError>) {
+        let mut turn = self.turn();
+        turn.space = match answer {
+            Err(error) if error.kind == FailureKind::Throttled => turn.space * 3 / 2,
+            _ => turn.space - turn.space / 20,
+        }
+        .clamp(BETWEEN_CALLS, LONGEST_TURN);
+    }
+
     async fn take(&self, env: &Env) {
         let now = env.now();
         let mine = {
-            let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut turn = self.turn();
             // One call may come early, so that the end of a shard does not wait behind a page of discovery.
-            let mine = now.max(next.saturating_sub(BETWEEN_CALLS));
-            *next = now.max(*next) + BETWEEN_CALLS;
+            let mine = now.max(turn.next.saturating_sub(BETWEEN_CALLS));
+            turn.next = now.max(turn.next) + turn.space;
             mine
         };
         if mine > now && !planted!(ListsWithoutPause) {
@@ -147,7 +180,9 @@ impl Listing {
 
     async fn verdict(&self, stream: &StreamArn, shard: &ShardId) -> Result<Verdict, PortError> {
         self.turns.take(&self.env).await;
-        match self.source.children_of(stream, shard).await {
+        let answer = self.source.children_of(stream, shard).await;
+        self.turns.learn(&answer);
+        match answer {
             Ok(ShardPage { shards, .. }) if !shards.is_empty() && !planted!(OpenParentPanics) => {
                 return Ok(Verdict::Ended(shards));
             }
@@ -227,7 +262,9 @@ impl Listing {
         );
         for _ in 0..MAX_PAGES {
             self.turns.take(&self.env).await;
-            let page = match self.source.list_shards(stream, after.as_ref()).await {
+            let answer = self.source.list_shards(stream, after.as_ref()).await;
+            self.turns.learn(&answer);
+            let page = match answer {
                 Ok(page) => page,
                 Err(error)
                     if error.kind == FailureKind::Throttled && !planted!(ThrottledListingEnds) =>

@@ -151,7 +151,7 @@ impl ShardDiscovery {
             book.streams.begun.insert(stream.clone());
         }
         let forgotten = if listed.complete {
-            self.forget(group, stream, &listed.shards, book).await?
+            self.forget(group, stream, &listed, book).await?
         } else {
             0
         };
@@ -222,10 +222,11 @@ impl ShardDiscovery {
         &self,
         group: &mut GroupRow,
         stream: &StreamArn,
-        listed: &BTreeMap<ShardId, Shard>,
+        listed: &Listed,
         book: &mut Book,
     ) -> Result<usize, PortError> {
-        let over = lineage::forgettable(listed, book.of(stream));
+        let is_over = listed.status == StreamStatus::Disabled;
+        let over = lineage::forgettable(&listed.shards, book.of(stream), is_over);
         let over: Vec<Lease> = over.into_iter().cloned().collect();
         let mut forgotten = 0;
         for lease in &over {

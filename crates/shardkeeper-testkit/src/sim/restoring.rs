@@ -26,7 +26,10 @@ impl World {
     /// Takes a copy of the lease table, which is put in place of it after a while.
     pub(super) fn copy_table(&mut self) {
         let copy = self.table.rows.clone();
-        if copy.contains_key(&group_key()) {
+        let group = copy.get(&group_key()).and_then(GroupRow::parse);
+        // A copy that says itself that the application is stopped would be resumed at its own floor, whatever was given
+        // out since: docs/OPERATIONS.md says not to put that one back.
+        if group.is_some_and(|group| group.stopped.is_none()) {
             let age = self.long(OLDEST_COPY);
             self.after(age, move |world| world.put_back(copy));
         }

@@ -66,7 +66,9 @@ fn should_move(scene: &Scene<'_>, ledger: &Ledger, shard: ShardNo, lease: &Lease
         .owner
         .as_ref()
         .is_some_and(|owner| ledger.holdings.lives(owner.as_str()));
-    !lives || lease.next_owner.is_some()
+    // A request of somebody who is dead, or never lived, holds up nobody: whoever wants the lease writes over it.
+    let asked = lease.next_owner.as_ref();
+    !lives || asked.is_some_and(|asked| ledger.holdings.lives(asked.as_str()))
 }
 
 fn tell(shard: ShardNo, lease: &Lease, waited: Time) -> String {
