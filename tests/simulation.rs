@@ -26,6 +26,10 @@ const FOUND: &[(u64, &str)] = &[
         "S9: a finished lease was forgotten before its children were seen",
     ),
     (
+        1841,
+        "S10, S11: a born child was begun twice, because the answer to its parent's end came late",
+    ),
+    (
         1868,
         "L7: refused listings of four workers were more than the account's",
     ),

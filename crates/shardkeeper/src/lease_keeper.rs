@@ -354,7 +354,15 @@ impl LeaseKeeper {
                     self.nudges.iter().for_each(|nudge| nudge.notify_one());
                 }
                 for child in born {
-                    self.start(child, &Acquired::Born);
+                    // The end was in the table before its answer came, and a sweep may have found the child: what its
+                    // lease says by now is for the next one to see.
+                    let is_known =
+                        |key| self.touched.contains_key(key) || self.sightings.contains_key(key);
+                    if is_known(&child.key) {
+                        self.restless = true;
+                    } else {
+                        self.start(child, &Acquired::Born);
+                    }
                 }
             }
             Outcome::Departed if departure == Some(Departure::Free) => self.announce().await,

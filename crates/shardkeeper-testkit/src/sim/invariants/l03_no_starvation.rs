@@ -30,7 +30,14 @@ impl Judge for NoStarvation {
                 let room = ledger.holdings.bytes_of(seat) + 2 * BUDGET_OF_ONE_PAGE
                     <= settings.fetched_bytes_max;
                 let waited = scene.now - holding.polled.max(holding.touched).max(*since);
-                holding.pages.is_empty() && !may_end && room && waited > period
+                // Calls take turns too, one for each page of the budget, and each may hang for as long as it may take.
+                let own = ledger
+                    .holdings
+                    .awake(scene.now)
+                    .filter(|(of, ..)| of.0 == seat);
+                let pages = (settings.fetched_bytes_max / BUDGET_OF_ONE_PAGE).max(1);
+                let turn = millis(settings.call_timeout) * own.count() as u64 / pages;
+                holding.pages.is_empty() && !may_end && room && waited > period + turn
             });
         let ((seat, shard), holding, _) = starved?;
         let message = format!(

@@ -26,6 +26,12 @@ impl Judge for NoSilentLoss {
         let Event::DataLost(loss) = &**event else {
             return None;
         };
+        // Each child without a lease tells that its parent is gone, and a person who deletes its row makes it tell again.
+        let children = &scene.streams.shards[*shard].children;
+        let edited = |child: &ShardNo| ledger.log(*child).edited;
+        if loss.why == LossCause::ParentVanished && children.iter().any(edited) {
+            return None;
+        }
         told_twice(ledger, (*seat, *shard), loss).or_else(|| told_in_vain(scene, *shard, loss))
     }
 }

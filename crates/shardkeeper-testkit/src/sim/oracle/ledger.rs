@@ -49,6 +49,8 @@ pub(crate) struct ShardLog {
     pub(crate) read_before: u128,
     /// A loss of the whole rest was told.
     pub(crate) rest_lost: bool,
+    /// A loss was told whose end is not known: it reaches to the next record that is given out.
+    gap_is_open: bool,
 }
 
 /// What became of one record.
@@ -185,7 +187,9 @@ impl Ledger {
             Fact::Trimmed { shard, from, to } => {
                 let log = self.log_mut(*shard);
                 for place in *from..*to {
+                    let in_the_gap = log.gap_is_open;
                     let mark = log.mark_mut(place);
+                    mark.told |= in_the_gap;
                     mark.lost |= !mark.is_settled();
                 }
             }
@@ -208,6 +212,7 @@ impl Ledger {
         let truth = &scene.streams.shards[*shard];
         let intact = self.has_intact_lineage(scene, *shard);
         let log = &mut self.shards[*shard];
+        log.gap_is_open = false;
         for place in places.iter().flatten() {
             let change = &truth.records[*place];
             let mark = log.mark_mut(*place);
@@ -283,7 +288,10 @@ impl Ledger {
             // It was read from a start, and what is undecodable before that is nobody's.
             (LossCause::Undecodable, _) => undecodable_from(scene, (truth, log), begins),
             (_, Some(to)) => begins..truth.after(number_of(to)).saturating_sub(1),
-            (LossCause::Trimmed, None) => begins..truth.trimmed,
+            (LossCause::Trimmed, None) => {
+                log.gap_is_open = true;
+                begins..truth.trimmed
+            }
             _ => {
                 log.rest_lost = true;
                 begins..truth.records.len()
