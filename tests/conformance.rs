@@ -30,6 +30,7 @@ async fn streams_in_memory_keep_the_contract() {
         Capability::Trimming,
         Capability::IteratorExpiry,
         Capability::DisableEnable,
+        Capability::FormerStreams,
         Capability::Views,
     ]);
 }

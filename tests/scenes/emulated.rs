@@ -85,6 +85,7 @@ impl Scene for EmulatedScene {
             Capability::IteratorExpiry,
             Capability::Views,
             Capability::DisableEnable,
+            Capability::FormerStreams,
         ]
     }
 

@@ -10,6 +10,9 @@ pub(super) fn all() -> Vec<(&'static str, Capability, Check)> {
             a_stream_that_was_switched_off_can_be_read_to_its_end,
             a_stream_that_was_switched_on_again_is_another_stream,
         }
+        FormerStreams {
+            the_list_of_streams_keeps_one_that_was_switched_off,
+        }
     }
 }
 
@@ -45,13 +48,6 @@ async fn a_stream_that_was_switched_on_again_is_another_stream(
     stage.scene.enable_stream().await?;
     let new = stage.source.latest_stream(stage.scene.table()).await?;
     ensure(new != stage.stream, || format!("it is still {new}"))?;
-    let mut streams = stage.streams_of(stage.scene.table()).await?;
-    streams.sort();
-    same(
-        streams,
-        vec![stage.stream.clone(), new.clone()],
-        "the streams of the table, older ones first",
-    )?;
     stage.scene.put("one item", 60).await?;
     let old = stage.read(&busy, Position::TrimHorizon).await?;
     same(
@@ -65,4 +61,17 @@ async fn a_stream_that_was_switched_on_again_is_another_stream(
     };
     let records = renewed.everything().await?.into_values().flatten().count();
     same(records, 1, "records of the new stream")
+}
+
+async fn the_list_of_streams_keeps_one_that_was_switched_off(stage: Stage) -> Result<(), Trouble> {
+    stage.scene.disable_stream().await?;
+    stage.scene.enable_stream().await?;
+    let new = stage.source.latest_stream(stage.scene.table()).await?;
+    let mut streams = stage.streams_of(stage.scene.table()).await?;
+    streams.sort();
+    same(
+        streams,
+        vec![stage.stream, new],
+        "the streams of the table, older ones first",
+    )
 }

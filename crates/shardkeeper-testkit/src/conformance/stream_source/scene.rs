@@ -35,6 +35,8 @@ pub enum Capability {
     Views,
     /// [`Scene::disable_stream`] and [`Scene::enable_stream`].
     DisableEnable,
+    /// The list of a table's streams keeps those that were switched off (F52).
+    FormerStreams,
 }
 
 /// What records of a stream carry.
