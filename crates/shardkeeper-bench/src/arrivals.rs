@@ -99,10 +99,11 @@ struct Text<'a> {
     text: &'a str,
 }
 
+/// A number attribute of an item.
 #[derive(Deserialize)]
-struct Number<'a> {
+pub(crate) struct Number<'a> {
     #[serde(rename = "N")]
-    digits: &'a str,
+    pub(crate) digits: &'a str,
 }
 
 impl RecordProcessor for Note {

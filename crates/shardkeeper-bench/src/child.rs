@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use clap::ValueEnum;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::Outcome;
@@ -57,6 +58,22 @@ impl Drop for ServerProcess {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// For a process that measures itself and is heard by who started it: says what came of it, in one line.
+pub(crate) fn say_measured<Sample: Serialize>(
+    measure: impl Future<Output = Outcome<Sample>>,
+) -> Outcome<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let sample = runtime.block_on(measure)?;
+    let mut output = std::io::stdout().lock();
+    writeln!(output, "{}", serde_json::to_string(&sample)?)?;
+    output.flush()?;
+    // A worker is still at work, and leaves its leases behind: the next one is another application.
+    runtime.shutdown_background();
+    Ok(())
 }
 
 /// Runs one client to its end.

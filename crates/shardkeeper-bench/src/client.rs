@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Outcome;
 use crate::backlog::{PAGE_RECORDS, Size};
+use crate::child::say_measured;
+use crate::stopwatch::pause;
 
 /// Who reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -68,14 +70,7 @@ impl Options {
 /// Reads the backlog and prints the sample.
 pub(crate) fn run(options: &Options) -> Outcome<()> {
     watch(options)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    let sample = runtime.block_on(sample(options.clone()))?;
-    println!("{}", serde_json::to_string(&sample)?);
-    // A worker is still at work, and leaves its leases behind: the next one is another application.
-    runtime.shutdown_background();
-    Ok(())
+    say_measured(sample(options.clone()))
 }
 
 /// Loops run where the tasks of a worker run, not on the thread that waits for them.
@@ -107,10 +102,9 @@ fn watch(options: &Options) -> Outcome<()> {
 }
 
 /// What a processor that is not the subject of the measure would do.
-#[expect(clippy::disallowed_methods, reason = "a benchmark waits in real time")]
 async fn process_for(time: Duration) {
     if !time.is_zero() {
-        tokio::time::sleep(time).await;
+        pause(time).await;
     }
 }
 

@@ -2,6 +2,14 @@
 
 use std::time::Duration;
 
+/// The fractional part of the golden ratio: its multiples fill an interval evenly however many there are.
+const GOLDEN: f64 = 0.618_033_988_75;
+
+/// Where in an interval of length 1 the `nth` of any number of moments is, so that they fill it evenly.
+pub(crate) fn evenly(nth: f64) -> f64 {
+    (nth * GOLDEN).fract()
+}
+
 /// Samples in order.
 #[derive(Clone, Debug)]
 pub(crate) struct Distribution(Vec<Duration>);

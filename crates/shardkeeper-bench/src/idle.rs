@@ -92,16 +92,9 @@ fn table(options: &Options, sample: &Sample, paint: Paint) -> Outcome<String> {
         sample.wall.as_secs_f64()
     );
     writeln!(text, "{}", paint.dim(&owned))?;
-    for (goal, met) in [
+    text += &paint.goals([
         ("RSS under 400 MB", (sample.rss_bytes as f64) < RSS),
         ("under one core", sample.cores() < CORES),
-    ] {
-        let judged = if met {
-            paint.green("met")
-        } else {
-            paint.red("MISSED")
-        };
-        writeln!(text, "goal {goal}: {judged}")?;
-    }
+    ]);
     Ok(text)
 }

@@ -104,7 +104,7 @@ fn table(options: &Options, sample: &Sample, paint: Paint) -> Outcome<String> {
     )?;
     let took = format!("read in {:.0} s", sample.took.as_secs_f64());
     writeln!(text, "{}", paint.dim(&took))?;
-    for (goal, met) in [
+    text += &paint.goals([
         (
             "pages within fetched_bytes_max",
             sample.most_fetched <= budget,
@@ -113,13 +113,6 @@ fn table(options: &Options, sample: &Sample, paint: Paint) -> Outcome<String> {
             "RSS within fetched_bytes_max and 200 MiB",
             sample.most_resident <= budget + BESIDES,
         ),
-    ] {
-        let judged = if met {
-            paint.green("met")
-        } else {
-            paint.red("MISSED")
-        };
-        writeln!(text, "goal {goal}: {judged}")?;
-    }
+    ]);
     Ok(text)
 }

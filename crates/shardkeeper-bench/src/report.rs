@@ -125,10 +125,7 @@ impl Report {
                 Some(LEAST_HEADROOM),
             ),
         ] {
-            let goal = goal.map(|goal| match value >= goal {
-                true => format!("   >= {goal:<5}{}", paint.green("met")),
-                false => format!("   >= {goal:<5}{}", paint.red("MISSED")),
-            });
+            let goal = goal.map(|goal| format!("   >= {goal:<5}{}", paint.verdict(value >= goal)));
             writeln!(
                 text,
                 "  {name:<29}{value:>10.2}{}",

@@ -159,7 +159,7 @@ fn judge(lag: Duration, written: &Written, first: &BTreeSet<String>, arrivals: &
 fn table(scenes: &[&Scene], paint: Paint) -> Outcome<String> {
     let mut text = String::new();
     let head = format!(
-        "{:<22}{:>7}{:>9}{:>14}{:>12}{:>12}{:>6}   {:<18}{:>6}{:>14}{:>8}",
+        "{:<22}{:>7}{:>9}{:>14}{:>12}{:>12}{:>6}   {:<19}{:>6}{:>14}{:>8}",
         "children are shown",
         "edges",
         "records",
@@ -179,15 +179,11 @@ fn table(scenes: &[&Scene], paint: Paint) -> Outcome<String> {
             lag => format!("after {} ms", lag.as_millis()),
         };
         let goal = format!("p99 < {} ms", scene.goal().as_millis());
-        let judged = if scene.is_met() {
-            paint.green("met")
-        } else {
-            paint.red("MISSED")
-        };
+        let judged = paint.verdict(scene.is_met());
         let added = |percent| scene.added.percentile(percent).as_millis();
         writeln!(
             text,
-            "{shown:<22}{:>7}{:>9}{:>14}{:>12}{:>12}{:>6}   {goal:<12}{judged:<6}{:>6}{:>14}{:>8}",
+            "{shown:<22}{:>7}{:>9}{:>14}{:>12}{:>12}{:>6}   {goal:<13}{judged}{:>6}{:>14}{:>8}",
             scene.edges,
             scene.added.samples().len(),
             scene.steady.percentile(50).as_millis(),

@@ -41,6 +41,18 @@ pub(crate) fn wall_clock() -> Duration {
     read(ClockId::Monotonic)
 }
 
+/// Lets real time pass on this thread.
+#[expect(clippy::disallowed_methods, reason = "a measure in real time")]
+pub(crate) fn sleep(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// Lets real time pass.
+#[expect(clippy::disallowed_methods, reason = "a measure in real time")]
+pub(crate) async fn pause(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
 fn read(clock: ClockId) -> Duration {
     let time = clock_gettime(clock);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);

@@ -10,6 +10,7 @@ use shardkeeper::{Batch, Event, Progress, Record, RecordProcessor, ShardContext,
 
 use crate::Outcome;
 use crate::account;
+use crate::arrivals::Number;
 use crate::rig::TABLE;
 use crate::stopwatch::wall_clock;
 
@@ -48,12 +49,6 @@ struct Tell;
 struct Image<'a> {
     #[serde(borrow)]
     number: Number<'a>,
-}
-
-#[derive(Deserialize)]
-struct Number<'a> {
-    #[serde(rename = "N")]
-    digits: &'a str,
 }
 
 impl RecordProcessor for Tell {

@@ -190,10 +190,7 @@ fn written(line: &Line<'_>, paint: Paint) -> String {
         Figure::Max => "max",
     };
     let goal = format!("{figure} < {goal:<6.2}");
-    let verdict = match line.is_met() {
-        true => paint.green("met   "),
-        false => paint.red("MISSED"),
-    };
+    let verdict = paint.verdict(line.is_met());
     let again = match (line.orderly, line.seen.again) {
         (true, 0) => paint.green("0"),
         (true, some) => paint.red(&format!("{some}, MUST BE 0")),

@@ -7,14 +7,13 @@ use super::journal::{Counts, Journal, Member};
 use super::source::{Ready, STOP, Written};
 use crate::Outcome;
 use crate::child::ServerProcess;
+use crate::distribution::evenly;
 
 /// A fleet that takes longer than this for anything is stuck.
 pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 /// Workers act once in a beat and look around every other second: whatever is done to them comes at another moment
 /// of that each time.
 const CYCLE: Duration = Duration::from_secs(2);
-/// The fractional part of the golden ratio: its multiples fill the cycle evenly however many there are.
-const GOLDEN: f64 = 0.618_033_988_75;
 
 /// What every scene is told.
 #[derive(Clone, Copy, Debug)]
@@ -73,8 +72,7 @@ impl Stage {
 
     /// Lets a time pass that is different in every round.
     pub(super) fn drift(&mut self, round: u32) -> Outcome<()> {
-        let part = (f64::from(round) * GOLDEN).fract();
-        self.fleet.pass(CYCLE.mul_f64(part))
+        self.fleet.pass(CYCLE.mul_f64(evenly(f64::from(round))))
     }
 
     /// Waits until other workers have got the first records of all these shards, and says how long that took

@@ -1,6 +1,5 @@
 //! The process with the worker.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -11,8 +10,9 @@ use shardkeeper::{Event, Worker, WorkerHandle, each_batch};
 
 use crate::Outcome;
 use crate::account;
+use crate::child::say_measured;
 use crate::rig::{TABLE, resident};
-use crate::stopwatch::Moment;
+use crate::stopwatch::{Moment, pause};
 
 /// A worker that takes longer than this for its leases is stuck.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -49,13 +49,7 @@ impl Sample {
 }
 
 pub(crate) fn run(options: &Options) -> Outcome<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    let sample = runtime.block_on(measure(options))?;
-    let mut output = std::io::stdout().lock();
-    writeln!(output, "{}", serde_json::to_string(&sample)?)?;
-    Ok(output.flush()?)
+    say_measured(measure(options))
 }
 
 async fn measure(options: &Options) -> Outcome<Sample> {
@@ -108,9 +102,4 @@ async fn all_owned(worker: &WorkerHandle, shards: usize, begun: Moment) -> Outco
         }
         pause(Duration::from_millis(250)).await;
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a measure in real time")]
-async fn pause(time: Duration) {
-    tokio::time::sleep(time).await;
 }

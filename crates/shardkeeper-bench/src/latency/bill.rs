@@ -118,13 +118,7 @@ pub(super) fn table(lines: &[Line], paint: Paint) -> Outcome<String> {
             line.usd_per_month()
         )?;
     }
-    for (goal, met) in lines.iter().flat_map(|line| &line.judged) {
-        let judged = if *met {
-            paint.green("met")
-        } else {
-            paint.red("MISSED")
-        };
-        writeln!(text, "goal {goal}: {judged}")?;
-    }
+    let judged = lines.iter().flat_map(|line| line.judged.iter().copied());
+    text += &paint.goals(judged);
     Ok(text)
 }

@@ -5,16 +5,14 @@ use std::time::Duration;
 
 use crate::Outcome;
 use crate::arrivals::Arrivals;
-use crate::distribution::Distribution;
+use crate::distribution::{Distribution, evenly};
 use crate::rig::{Rig, put_at};
-use crate::stopwatch::wall_clock;
+use crate::stopwatch::{sleep, wall_clock};
 
 /// A busy shard gets a record about this often.
 const BUSY: Duration = Duration::from_millis(100);
 /// A worker that takes longer than this for anything is stuck.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The fractional part of the golden ratio: its multiples fill an interval evenly however many there are.
-const GOLDEN: f64 = 0.618_033_988_75;
 
 /// One item for each shard, and whoever writes them.
 pub(super) struct Pulse<'a> {
@@ -71,7 +69,7 @@ impl<'a> Pulse<'a> {
             sleep(settling);
             let begun = wall_clock();
             let count = f64::from(round) * shards as f64;
-            let moment = |index: usize| poll.mul_f64(((count + index as f64) * GOLDEN).fract());
+            let moment = |index: usize| poll.mul_f64(evenly(count + index as f64));
             let mut order: Vec<(Duration, usize)> =
                 (0..shards).map(|index| (moment(index), index)).collect();
             order.sort();
@@ -126,12 +124,4 @@ impl<'a> Pulse<'a> {
         }
         Ok(())
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "somebody else's writes, in real time"
-)]
-fn sleep(time: Duration) {
-    std::thread::sleep(time);
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
-use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,8 +11,9 @@ use shardkeeper::{Batch, Event, Progress, RecordProcessor, ShardContext, ShardId
 
 use crate::Outcome;
 use crate::account;
+use crate::child::say_measured;
 use crate::rig::{TABLE, resident};
-use crate::stopwatch::Moment;
+use crate::stopwatch::{Moment, pause};
 
 /// A worker that takes longer than this is stuck.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -91,13 +91,7 @@ impl RecordProcessor for Slow {
 }
 
 pub(crate) fn run(options: &Options) -> Outcome<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    let sample = runtime.block_on(measure(options))?;
-    let mut output = std::io::stdout().lock();
-    writeln!(output, "{}", serde_json::to_string(&sample)?)?;
-    Ok(output.flush()?)
+    say_measured(measure(options))
 }
 
 async fn measure(options: &Options) -> Outcome<Sample> {
@@ -134,9 +128,4 @@ async fn measure(options: &Options) -> Outcome<Sample> {
         idle_resident,
         took: begun.until_now().wall,
     })
-}
-
-#[expect(clippy::disallowed_methods, reason = "a measure in real time")]
-async fn pause(time: Duration) {
-    tokio::time::sleep(time).await;
 }

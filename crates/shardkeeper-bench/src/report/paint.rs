@@ -33,6 +33,21 @@ impl Paint {
         self.wrapped("1;31", text)
     }
 
+    /// Whether a goal is met, always as wide.
+    pub(crate) fn verdict(self, met: bool) -> String {
+        if met {
+            self.green("met   ")
+        } else {
+            self.red("MISSED")
+        }
+    }
+
+    /// A line for each goal.
+    pub(crate) fn goals<'a>(self, goals: impl IntoIterator<Item = (&'a str, bool)>) -> String {
+        let line = |(goal, met)| format!("goal {goal}: {}\n", self.verdict(met));
+        goals.into_iter().map(line).collect()
+    }
+
     fn wrapped(self, code: &str, text: &str) -> String {
         if self.0 {
             format!("\u{1b}[{code}m{text}\u{1b}[0m")

@@ -7,7 +7,7 @@ use super::PATIENCE;
 use crate::Outcome;
 use crate::arrivals::Arrivals;
 use crate::rig::{Rig, TABLE, put_at};
-use crate::stopwatch::wall_clock;
+use crate::stopwatch::{sleep, wall_clock};
 
 /// Enough that every shard has some.
 const KEYS: u32 = 2_000;
@@ -63,7 +63,7 @@ impl<'a> Edges<'a> {
         }
         let deadline = wall_clock() + PATIENCE;
         while arrivals.lock().lost(&self.written.last) > 0 && wall_clock() < deadline {
-            pause(Duration::from_millis(50));
+            sleep(Duration::from_millis(50));
         }
         Ok(self.written)
     }
@@ -101,16 +101,8 @@ impl<'a> Edges<'a> {
             let last = self.written.last.entry(key.clone()).or_default();
             *last += 1;
             put_at(&self.rig.emulator, &key, *last, wall_clock())?;
-            pause(WRITE_EVERY);
+            sleep(WRITE_EVERY);
         }
         Ok(())
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "somebody else's writes, in real time"
-)]
-fn pause(time: Duration) {
-    std::thread::sleep(time);
 }
