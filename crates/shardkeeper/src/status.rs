@@ -84,16 +84,34 @@ pub(crate) struct StatusBoard(Mutex<Board>);
 #[derive(Debug, Default)]
 struct Board {
     status: WorkerStatus,
-    /// Shards of several streams may have one id.
-    shards: BTreeMap<RowKey, ShardStatus>,
+    /// By shard, because that is what events name; streams of local servers may share the ids of their shards.
+    shards: BTreeMap<ShardId, BTreeMap<RowKey, ShardStatus>>,
     failing: u32,
+}
+
+impl Board {
+    fn insert(&mut self, lease: &Lease, status: ShardStatus) {
+        let of_id = self.shards.entry(lease.shard.clone()).or_default();
+        of_id.insert(lease.key.clone(), status);
+    }
+
+    fn all(&self) -> impl Iterator<Item = &ShardStatus> {
+        self.shards.values().flat_map(BTreeMap::values)
+    }
+
+    /// As the rows of the lease table are: a stream's shards stand together.
+    fn in_order(&self) -> Vec<ShardStatus> {
+        let of_ids = self.shards.values().flatten();
+        let by_key: BTreeMap<&RowKey, &ShardStatus> = of_ids.collect();
+        by_key.into_values().cloned().collect()
+    }
 }
 
 impl StatusBoard {
     pub(crate) fn read(&self) -> WorkerStatus {
         let board = self.lock();
         WorkerStatus {
-            shards: board.shards.values().cloned().collect(),
+            shards: board.in_order(),
             ..board.status.clone()
         }
     }
@@ -103,11 +121,8 @@ impl StatusBoard {
         if ended {
             return Health::Ended;
         }
-        let stopped = board
-            .shards
-            .values()
-            .find_map(|shard| shard.stopped.as_ref());
-        let pending = board.shards.values().find_map(|shard| {
+        let stopped = board.all().find_map(|shard| shard.stopped.as_ref());
+        let pending = board.all().find_map(|shard| {
             let pending = shard.pending?;
             let shard = &shard.shard;
             Some(format!(
@@ -148,7 +163,9 @@ impl StatusBoard {
         let mut before = std::mem::take(&mut board.shards);
         for Sighting { lease, .. } in sightings.values().filter(|seen| !seen.lease.is_finished()) {
             let ours = lease.owner.as_ref() == Some(me);
-            let known = before.remove(&lease.key).filter(|known| ours && known.ours);
+            let of_id = before.get_mut(&lease.shard);
+            let known = of_id.and_then(|of_id| of_id.remove(&lease.key));
+            let known = known.filter(|known| ours && known.ours);
             let (records, iterator_age, pending) = known
                 .as_ref()
                 .map_or((0, None, None), |k| (k.records, k.iterator_age, k.pending));
@@ -169,7 +186,7 @@ impl StatusBoard {
                 stopped,
                 pending,
             };
-            board.shards.insert(lease.key.clone(), status);
+            board.insert(lease, status);
         }
     }
 
@@ -187,7 +204,7 @@ impl StatusBoard {
             stopped: None,
             pending: None,
         };
-        self.lock().shards.insert(lease.key.clone(), status);
+        self.lock().insert(lease, status);
     }
 
     /// The worker was stopped in the middle of everything.
@@ -217,9 +234,9 @@ impl Observer for StatusBoard {
             | Event::ShardBlocked { shard, .. }
             | Event::LeaseReleased { shard, .. }
             | Event::ShardEnded { shard, .. } => {
-                board
-                    .shards
-                    .retain(|_, known| !(known.ours && known.shard == *shard));
+                if let Some(of_id) = board.shards.get_mut(shard) {
+                    of_id.retain(|_, known| !known.ours);
+                }
             }
             Event::ShardStopped { shard, .. }
             | Event::CheckpointStored { shard, .. }
@@ -227,11 +244,10 @@ impl Observer for StatusBoard {
             | Event::BatchFailed { shard, .. }
             | Event::RetentionShort { shard, .. }
             | Event::ProcessorPending { shard, .. } => {
-                let of_it = |known: &&mut ShardStatus| known.ours && known.shard == *shard;
-                board
-                    .shards
-                    .values_mut()
-                    .filter(of_it)
+                let of_id = board.shards.get_mut(shard).into_iter();
+                of_id
+                    .flat_map(BTreeMap::values_mut)
+                    .filter(|known| known.ours)
                     .for_each(|known| known.observe(event));
             }
             Event::CallFailed {
