@@ -5,6 +5,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::time::Duration;
 
 use crate::ids::SequenceNumber;
 
@@ -24,6 +25,11 @@ impl Timestamp {
     /// Milliseconds since 1970.
     pub fn millis(self) -> u64 {
         self.0
+    }
+
+    /// How long after `earlier` this is; nothing when it is before it.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
     /// From seconds since 1970 as the wire carries them; `None` for what is no time at all.

@@ -22,10 +22,8 @@ pub fn to_be_read(
 /// True when nothing of a stream with these leases is left to be read. Nobody knows how long a decision takes, so a
 /// shard that waits for one holds up no other stream.
 pub fn is_drained(leases: &Leases) -> bool {
-    let to_be_read = |lease: &&crate::lease::Lease| {
-        lease.is_active() && !lineage::waits_for_a_decision(lease, leases)
-    };
-    !leases.values().any(|lease| to_be_read(&lease))
+    let mut active = leases.values().filter(|lease| lease.is_active());
+    active.all(|lease| lineage::waits_for_a_decision(lease, leases))
 }
 
 #[cfg(test)]

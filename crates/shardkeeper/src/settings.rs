@@ -40,7 +40,8 @@ pub struct Settings {
     /// per batch. Too high: a crash repeats more records. A hand-off always stores.
     pub checkpoint_interval: Duration,
     /// How often the stream is listed for shards that nobody covers; default 30 s. Children of an ended
-    /// shard do not wait for this. Too low: DescribeStream allows 10 calls a second for the account.
+    /// shard do not wait for this. A stream of many pages is listed more rarely: a second and more for each. Too low:
+    /// DescribeStream allows 10 calls a second for the account.
     pub discovery_interval: Duration,
     /// How often every lease row is read although nothing seems to have changed; default 3 minutes.
     pub sweep_interval: Duration,

@@ -155,12 +155,12 @@ impl ShardConsumer {
                 return;
             }
         };
-        let iterator_age = self.world.reading.source.service_time().and_then(|time| {
-            let written = hand.delivery().records().last()?.created_at()?;
-            Some(Duration::from_millis(
-                time.millis().saturating_sub(written.millis()),
-            ))
-        });
+        let iterator_age = self
+            .world
+            .reading
+            .source
+            .service_time()
+            .and_then(|time| Some(time.since(hand.delivery().records().last()?.created_at()?)));
         let Some(done) = hand.acknowledge(through, now) else {
             self.batch_failed(None, Some("Progress::Through did not advance".into()));
             return;

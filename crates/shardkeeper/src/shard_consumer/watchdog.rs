@@ -72,8 +72,6 @@ impl ShardConsumer {
     fn age_in_hand(&self) -> Option<Duration> {
         let now = self.world.reading.source.service_time()?;
         let delivery = self.hand.as_ref()?.delivery();
-        let written = delivery.records().first()?.created_at()?;
-        let millis = now.millis().saturating_sub(written.millis());
-        Some(Duration::from_millis(millis))
+        Some(now.since(delivery.records().first()?.created_at()?))
     }
 }

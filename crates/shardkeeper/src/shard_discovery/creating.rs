@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use shardkeeper_core::checkpoint::Checkpoint;
 use shardkeeper_core::event::{DataLoss, Event, LossCause};
+use shardkeeper_core::headroom::RETENTION;
 use shardkeeper_core::ids::StreamArn;
 use shardkeeper_core::lease::{Lease, NewLease, Stop, lease_key};
 use shardkeeper_core::lineage::{self, Leases, Uncovered};
@@ -16,7 +17,6 @@ use shardkeeper_core::row::{RowKey, Write};
 
 use super::ShardDiscovery;
 use super::book::Book;
-use super::starting::RETENTION_MILLIS;
 use crate::listing::Listed;
 use crate::processor::Decision;
 use crate::retry::Retry;
@@ -78,8 +78,7 @@ impl ShardDiscovery {
     fn begins(&self, group: &GroupRow, stream: &StreamArn, leases: &Leases) -> bool {
         let now = self.listing.source.service_time();
         let times = now.zip(group.started_at);
-        let age = times.map(|(now, start)| now.millis().saturating_sub(start.millis()));
-        let in_time = age.is_none_or(|age| age < RETENTION_MILLIS);
+        let in_time = times.is_none_or(|(now, start)| now.since(start) < RETENTION);
         !group.listed.contains(stream.as_str()) && (leases.is_empty() || in_time)
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use shardkeeper_core::checkpoint::{Checkpoint, Timestamp};
 use shardkeeper_core::event::Event;
+use shardkeeper_core::headroom::RETENTION;
 use shardkeeper_core::ids::{InvalidId, SequenceNumber, ShardId, StreamArn};
 use shardkeeper_core::lease::NewLease;
 use shardkeeper_core::lineage::{self, Leases, Shard};
@@ -15,9 +16,6 @@ use super::ShardDiscovery;
 use super::book::Book;
 use crate::listing::Listed;
 use crate::sources::StreamChoice;
-
-/// How long the service keeps records (F29).
-pub(super) const RETENTION_MILLIS: u64 = 24 * 60 * 60 * 1000;
 
 /// Where the first shards of an application begin.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -128,8 +126,7 @@ impl ShardDiscovery {
         let now = self.listing.source.service_time();
         let first_of_all = group.listed.is_empty();
         let is_old = |start: Timestamp| {
-            let age = now.map(|now| now.millis().saturating_sub(start.millis()));
-            age.is_some_and(|age| age >= RETENTION_MILLIS) && !first_of_all
+            now.is_some_and(|now| now.since(start) >= RETENTION) && !first_of_all
         };
         match start {
             TableStart::At(time) if !group.listed.contains(stream.as_str()) && !is_old(time) => {
