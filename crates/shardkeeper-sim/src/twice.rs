@@ -15,8 +15,11 @@ pub(crate) fn print_hashes(seeds: Range<u64>) -> ExitCode {
 
 /// How many of these seeds have another story in another process.
 pub(crate) fn differ(from: u64, seeds: u64) -> usize {
-    let theirs = in_another_process(from, seeds);
-    let ours: Vec<String> = (from..from.saturating_add(seeds)).map(line_of).collect();
+    let (ours, theirs): (Vec<String>, String) = std::thread::scope(|both| {
+        let theirs = both.spawn(|| in_another_process(from, seeds));
+        let ours = (from..from.saturating_add(seeds)).map(line_of).collect();
+        (ours, theirs.join().unwrap_or_default())
+    });
     let theirs: Vec<&str> = theirs.lines().collect();
     let differ = (0..ours.len()).filter(|place| theirs.get(*place) != Some(&ours[*place].as_str()));
     let differ: Vec<usize> = differ.collect();
