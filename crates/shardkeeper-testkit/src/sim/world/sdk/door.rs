@@ -69,6 +69,11 @@ impl Asked {
         self.body[member].as_str().unwrap_or_default()
     }
 
+    /// How many writes are to happen together or not at all; 0 when it is no transaction.
+    pub(super) fn actions(&self) -> usize {
+        self.body["TransactItems"].as_array().map_or(0, Vec::len)
+    }
+
     fn serve(&self, world: &mut World, seat: usize, twist: Twist) -> Result<Response, PortError> {
         if self.op().is_of_table() {
             world.lease_call(seat, self, twist)
@@ -115,7 +120,7 @@ async fn answer(line: &Line, asked: Asked) -> Result<HttpResponse, ConnectorErro
                 .with(|world| world.hear_answer(seat, (&asked, beat), &response));
             to_http(response)
         }
-        Err(error) => to_http(line.world.with(|world| world.says(op, &error))?),
+        Err(error) => to_http(line.world.with(|world| world.says(&asked, &error))?),
     }
 }
 

@@ -21,6 +21,8 @@ use crate::sim::world::weather::{Op, Twist};
 pub(crate) const LEASES: &str = "sim-leases";
 /// Its hash key.
 pub(super) const KEY: &str = "leaseKey";
+/// How often in ten thousand reads a throttled table leaves keys unprocessed.
+const UNPROCESSED: u32 = 2_000;
 
 /// The lease table on the emulator.
 pub(crate) struct Desk {
@@ -110,6 +112,7 @@ impl World {
         desk.lay_out(&self.table.rows);
         let mut answer = match op {
             Op::Sweep => self.sweep(&desk, asked),
+            Op::Read => self.read(&desk, asked),
             _ => desk.handle(&asked.target, &asked.body),
         };
         if op == Op::Write {
@@ -138,6 +141,25 @@ impl World {
             request["Limit"] = json!(1 + self.dice.usize(0..rows));
         }
         desk.handle(&asked.target, &request)
+    }
+
+    /// What a read finds, or only some of it: keys beyond a table's throughput come back to be asked for again.
+    fn read(&mut self, desk: &Desk, asked: &Asked) -> Response {
+        let mut request = asked.body.clone();
+        let keys = request["RequestItems"][LEASES]["Keys"].as_array_mut();
+        let left = match keys {
+            Some(keys) if keys.len() > 1 && self.strikes(Fault::TableThrottled, UNPROCESSED) => {
+                keys.split_off(self.dice.usize(1..keys.len()))
+            }
+            _ => Vec::new(),
+        };
+        let answer = desk.handle(&asked.target, &request);
+        if left.is_empty() || answer.status != 200 {
+            return answer;
+        }
+        let mut body: Json = serde_json::from_slice(&answer.body).unwrap_or_default();
+        body["UnprocessedKeys"] = json!({ LEASES: { "Keys": left, "ConsistentRead": true } });
+        self.success(&body)
     }
 }
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shardkeeper_core::ports::{FailureKind, PortError};
 
+use super::door::Asked;
 use crate::emulator::{CONTENT_TYPE, Response, ServiceError};
 use crate::sim::world::World;
 use crate::sim::world::shards::service_millis;
@@ -19,7 +20,16 @@ const CUT_SHORT: &[u8] = b"{\"Records\":[{\"eventName\":\"MOD";
 
 impl World {
     /// The answer to a call that failed.
-    pub(super) fn says(&mut self, op: Op, error: &PortError) -> Result<Response, ConnectorError> {
+    pub(super) fn says(
+        &mut self,
+        asked: &Asked,
+        error: &PortError,
+    ) -> Result<Response, ConnectorError> {
+        let op = asked.op();
+        let actions = asked.actions();
+        if error.kind == FailureKind::Throttled && actions > 0 && self.dice.bool() {
+            return Ok(self.cancelled(actions));
+        }
         let codes: &[(u16, &'static str)] = match error.kind {
             FailureKind::Unavailable => return self.unavailable(),
             FailureKind::Protocol => return Ok(self.no_answer(op)),
@@ -42,6 +52,14 @@ impl World {
         };
         let (status, code) = codes[self.dice.usize(0..codes.len())];
         Ok(self.refusal(&ServiceError::new(status, code, error.message.clone())))
+    }
+
+    /// A transaction that is throttled is cancelled by a reason of one of its actions.
+    fn cancelled(&mut self, actions: usize) -> Response {
+        let code = ["ThrottlingError", "ProvisionedThroughputExceeded"][self.dice.usize(0..2)];
+        let mut reasons = vec![json!({ "Code": "None" }); actions];
+        reasons[self.dice.usize(0..actions)] = json!({ "Code": code });
+        self.refusal(&ServiceError::transaction_canceled(reasons))
     }
 
     fn unavailable(&mut self) -> Result<Response, ConnectorError> {

@@ -11,9 +11,10 @@ use shardkeeper_core::row::{Row, RowKey};
 
 use super::door::Asked;
 use super::streams::page;
+use crate::sim::chaos::Fault;
 use crate::sim::scenario::Scenario;
 use crate::sim::world::World;
-use crate::sim::world::weather::{Op, Twist};
+use crate::sim::world::weather::{Twist, Weather};
 
 fn asked(operation: &str, body: serde_json::Value) -> Asked {
     Asked {
@@ -91,8 +92,17 @@ async fn every_failure_is_said_in_a_way_that_is_no_success() {
         FailureKind::NotFound,
         FailureKind::Invalid,
     ] {
-        for op in Op::ALL {
-            let said = world.says(op, &PortError::new(kind, op.name(), "why"));
+        for operation in [
+            "DescribeStream",
+            "GetRecords",
+            "Scan",
+            "UpdateItem",
+            "TransactWriteItems",
+        ] {
+            let said = world.says(
+                &asked(operation, json!({})),
+                &PortError::new(kind, operation, "why"),
+            );
             assert!(
                 said.is_err() || said.is_ok_and(|said| said.status >= 400),
                 "{kind:?}"
@@ -101,9 +111,62 @@ async fn every_failure_is_said_in_a_way_that_is_no_success() {
     }
     for _ in 0..50 {
         let odd = PortError::new(FailureKind::Protocol, "Write", "why");
-        let said = world.says(Op::Write, &odd).unwrap();
+        let said = world.says(&transaction(), &odd).unwrap();
         assert_ne!(said.body, "{}", "a transaction would take it for done");
     }
+}
+
+fn transaction() -> Asked {
+    asked(
+        "TransactWriteItems",
+        json!({ "TransactItems": [{}, {}, {}] }),
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_transaction_is_said_to_be_cancelled_as_often_as_not() {
+    let mut world = world();
+    let throttled = PortError::new(FailureKind::Throttled, "Write", "why");
+    let mut cancelled = 0;
+    for _ in 0..100 {
+        let said = world.says(&transaction(), &throttled).unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&said.body).unwrap();
+        let Some(reasons) = body["CancellationReasons"].as_array() else {
+            continue;
+        };
+        let to_blame = reasons.iter().filter(|reason| reason["Code"] != "None");
+        assert_eq!((reasons.len(), to_blame.count()), (3, 1));
+        cancelled += 1;
+    }
+    assert!((20..80).contains(&cancelled), "{cancelled} of 100");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_table_leaves_keys_to_be_asked_for_again_and_loses_none() {
+    let mut world = world();
+    world.weather = Weather::new(&Scenario {
+        faults: [Fault::TableThrottled].into_iter().collect(),
+        ..Scenario::of(100)
+    });
+    let keys: Vec<_> = (0..5)
+        .map(|key| json!({ "leaseKey": { "S": format!("r{key}") } }))
+        .collect();
+    let read = asked(
+        "BatchGetItem",
+        json!({ "RequestItems": { super::LEASES: { "Keys": keys, "ConsistentRead": true } } }),
+    );
+    let mut in_part = 0;
+    for _ in 0..100 {
+        let answer = world.lease_call(0, &read, Twist::Straight).unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        assert!(body["Responses"][super::LEASES].is_array());
+        if let Some(left) = body["UnprocessedKeys"][super::LEASES]["Keys"].as_array() {
+            assert!((1..5).contains(&left.len()));
+            assert!(keys.ends_with(left), "nothing that was not asked for");
+            in_part += 1;
+        }
+    }
+    assert!((5..50).contains(&in_part), "{in_part} of 100");
 }
 
 #[test]
