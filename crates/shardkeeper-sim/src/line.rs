@@ -137,7 +137,10 @@ fn seam(name: &str) -> Result<Seam, String> {
 /// The words that run a seed again where it ran.
 pub(crate) fn again(outcome: &Outcome) -> String {
     let (seed, seam) = (outcome.seed, outcome.seam.name());
-    format!("cargo xtask sim --seed {seed} --seam {seam} --trace")
+    let planted = outcome.planted.map_or(String::new(), |plant| {
+        format!(" --planted {}", plant.name())
+    });
+    format!("cargo xtask sim{planted} --seed {seed} --seam {seam} --trace")
 }
 
 /// The same as words on the command line.

@@ -11,7 +11,7 @@ mod twice;
 use std::process::ExitCode;
 
 use clap::Parser;
-use shardkeeper_testkit::sim::{Plant, Wishes, run};
+use shardkeeper_testkit::sim::{Cut, Plant, Wishes, run};
 
 use crate::line::Line;
 use crate::sweep::{Plan, Total};
@@ -36,6 +36,7 @@ fn one(seed: u64, planted: Option<&[Plant]>, line: &Line) -> ExitCode {
         Ok(cut) => cut,
         Err(unknown) => return refuse(&unknown),
     };
+    let whole = cut == Cut::default();
     let outcome = run(
         seed,
         &Wishes {
@@ -51,6 +52,9 @@ fn one(seed: u64, planted: Option<&[Plant]>, line: &Line) -> ExitCode {
     let mut total = Total::default();
     total.take_in(outcome);
     tell::violations(&total);
+    if whole && !line.trace {
+        tell::smallest(&total);
+    }
     tell::summary(&total, line.json);
     verdict(total.failed.is_empty())
 }

@@ -35,6 +35,8 @@ pub struct Outcome {
     pub seed: u64,
     /// Where its workers met the world.
     pub seam: Seam,
+    /// The mistake that was planted.
+    pub planted: Option<Plant>,
     /// How long it took in the world, in milliseconds.
     pub virtual_millis: u64,
     /// The part of it in which at least one worker was there and its machine did not stand still.
@@ -47,6 +49,14 @@ pub struct Outcome {
     pub hash: u64,
     /// What was wrong.
     pub violations: Vec<Violation>,
+}
+
+impl Outcome {
+    /// Who objected first, if anybody did.
+    #[must_use]
+    pub fn judge(&self) -> Option<&'static str> {
+        self.violations.first().map(|violation| violation.judge)
+    }
 }
 
 /// Runs one seed on a thread of its own.
@@ -71,7 +81,9 @@ pub fn run(seed: u64, wishes: &Wishes) -> Outcome {
             .enable_time()
             .start_paused(true)
             .build();
+        let planted = wishes.planted;
         let mut outcome = runtime.expect("a runtime").block_on(play(scenario, wishes));
+        outcome.planted = planted;
         for panic in PANICS.take().unwrap_or_default() {
             outcome.violations.push(Violation {
                 judge: "panic",
@@ -123,6 +135,7 @@ impl World {
         Outcome {
             seed: self.scenario.seed,
             seam: self.scenario.seam,
+            planted: None,
             virtual_millis: self.since_birth(),
             attended_millis: self.oracle.attended(self.now),
             seen: self.oracle.seen,
