@@ -8,7 +8,7 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 
-use shardkeeper::{Batch, BoxError, Failure, Progress, RecordProcessor, Remedy};
+use shardkeeper::{Batch, BoxError, Failure, Outcome, Progress, RecordProcessor, Remedy};
 use shardkeeper::{ShardContext, Worker};
 
 /// Attempts before something is skipped: enough for what passes by itself.
@@ -57,7 +57,7 @@ fn write_letter(record: &shardkeeper::Record, why: &BoxError) -> std::io::Result
 }
 
 #[tokio::main]
-async fn main() -> Result<(), shardkeeper::Error> {
+async fn main() -> Result<Outcome, shardkeeper::Error> {
     let table = std::env::args().nth(1).unwrap_or("orders".into());
     let worker = Worker::builder("orders-shipper").table(table);
     worker.build().await?.run(|_| Ship).await

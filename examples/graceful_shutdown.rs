@@ -32,7 +32,8 @@ async fn main() -> Result<(), BoxError> {
         }
     }
     println!("leaving");
-    Ok(handle.shutdown().await?)
+    handle.shutdown().await?;
+    Ok(())
 }
 
 async fn answer(mut caller: TcpStream, handle: &WorkerHandle) {

@@ -1,6 +1,6 @@
 //! Prints what happens to the items of a table: `cargo run --example hello orders`
 
-use shardkeeper::{Batch, Progress, RecordProcessor, ShardContext, Worker};
+use shardkeeper::{Batch, Outcome, Progress, RecordProcessor, ShardContext, Worker};
 
 struct Print;
 
@@ -15,7 +15,7 @@ impl RecordProcessor for Print {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), shardkeeper::Error> {
+async fn main() -> Result<Outcome, shardkeeper::Error> {
     let table = std::env::args().nth(1).unwrap_or("orders".into());
     let worker = Worker::builder(format!("{table}-printer")).table(table);
     worker.build().await?.run(|_| Print).await

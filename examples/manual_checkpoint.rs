@@ -5,7 +5,7 @@
 //!
 //!     cargo run --example manual_checkpoint orders
 
-use shardkeeper::{Batch, BoxError, Progress, RecordProcessor, ShardContext, Worker};
+use shardkeeper::{Batch, BoxError, Outcome, Progress, RecordProcessor, ShardContext, Worker};
 
 /// As many as the sink takes at once.
 const TRANSACTION: usize = 25;
@@ -34,7 +34,7 @@ async fn store(transaction: &Batch, fencing_token: u64) -> Result<(), BoxError> 
 }
 
 #[tokio::main]
-async fn main() -> Result<(), shardkeeper::Error> {
+async fn main() -> Result<Outcome, shardkeeper::Error> {
     let table = std::env::args().nth(1).unwrap_or("orders".into());
     let worker = Worker::builder("orders-copier").table(table);
     worker.build().await?.run(|_| CopyOrders).await

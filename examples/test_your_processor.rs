@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Deserialize;
-use shardkeeper::{Batch, Change, ImageError, Progress, RecordProcessor, ShardContext, Worker};
+use shardkeeper::{Batch, Change, ImageError, Outcome, Progress};
+use shardkeeper::{RecordProcessor, ShardContext, Worker};
 
 #[derive(Deserialize)]
 struct Order {
@@ -37,7 +38,7 @@ impl RecordProcessor for AddUp {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), shardkeeper::Error> {
+async fn main() -> Result<Outcome, shardkeeper::Error> {
     let sum = Arc::new(AtomicU64::new(0));
     let worker = Worker::builder("orders-sum").table("orders");
     let make = move |_: &ShardContext| AddUp { sum: sum.clone() };

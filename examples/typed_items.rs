@@ -3,7 +3,8 @@
 //!     cargo run --example typed_items orders
 
 use serde::Deserialize;
-use shardkeeper::{Batch, Change, ImageError, Progress, RecordProcessor, ShardContext, Worker};
+use shardkeeper::{Batch, Change, ImageError, Outcome, Progress};
+use shardkeeper::{RecordProcessor, ShardContext, Worker};
 
 /// What we care about in an item. Other attributes are not even decoded.
 #[derive(Debug, Deserialize)]
@@ -37,7 +38,7 @@ impl RecordProcessor for FollowOrders {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), shardkeeper::Error> {
+async fn main() -> Result<Outcome, shardkeeper::Error> {
     let table = std::env::args().nth(1).unwrap_or("orders".into());
     let worker = Worker::builder("orders-follower").table(table);
     worker.build().await?.run(|_| FollowOrders).await

@@ -6,7 +6,7 @@ use shardkeeper::aws::{AwsLeases, AwsStreams, Clients, Timeouts, clients, sdk_re
 use shardkeeper::core::acks::Acks as CoreAcks;
 use shardkeeper::core::balance::{Claim, Limits, View, plan};
 use shardkeeper::core::checkpoint::{Checkpoint as CoreCheckpoint, Timestamp as CoreTimestamp};
-use shardkeeper::core::consumer::{Action, Consumer, Leave, Outcome, Stage};
+use shardkeeper::core::consumer::{Action, Consumer, Leave, Outcome as CoreOutcome, Stage};
 use shardkeeper::core::event::Event as CoreEvent;
 use shardkeeper::core::hand::{Acknowledged, Hand};
 use shardkeeper::core::ids::WorkerId as CoreWorkerId;
@@ -26,8 +26,8 @@ use shardkeeper::core::row::{Column, Condition, Effect, Row, RowKey, Value, Verb
 use shardkeeper::{
     Acks, Acquired, Batch, BoxError, Change, ChangeKind, Checkpoint, DataLoss, Decision, Defer,
     Deferral, EachBatch, EachChange, Env, Error, ErrorKind, Event, Failure, Health, ImageError,
-    InvalidId, LossCause, MetricsObserver, Observer, Progress, Record, RecordProcessor, Remedy,
-    SequenceNumber, Settings, ShardContext, ShardId, ShardStatus, StartPosition, StreamArn,
+    InvalidId, LossCause, MetricsObserver, Observer, Outcome, Progress, Record, RecordProcessor,
+    Remedy, SequenceNumber, Settings, ShardContext, ShardId, ShardStatus, StartPosition, StreamArn,
     Timestamp, TracingObserver, Worker, WorkerBuilder, WorkerHandle, WorkerId, WorkerStatus,
     each_batch, each_batch_with, each_change, each_change_with,
 };

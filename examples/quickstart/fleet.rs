@@ -147,7 +147,7 @@ impl Fleet {
             sleep(LOOK).await;
         }
         match self.be(name, Standing::Away, None) {
-            Some(handle) => Ok(handle.join().await?),
+            Some(handle) => handle.join().await.map(drop).map_err(Failure::from),
             None => Ok(()),
         }
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use shardkeeper::{Batch, Error, Worker, each_batch};
+use shardkeeper::{Batch, Error, Outcome, Worker, each_batch};
 
 struct Client;
 
@@ -11,7 +11,7 @@ impl Client {
     async fn send(&self, _: Batch) {}
 }
 
-async fn run(worker: Worker, client: Arc<Client>) -> Result<(), Error> {
+async fn run(worker: Worker, client: Arc<Client>) -> Result<Outcome, Error> {
     worker
         .run(move |_| {
             let client = client.clone();

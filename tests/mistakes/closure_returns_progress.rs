@@ -1,9 +1,9 @@
 //! Returns from a closure what a processor returns.
 //~ expected `()`, found `Progress`
 
-use shardkeeper::{Batch, Error, Progress, Worker, each_batch};
+use shardkeeper::{Batch, Error, Outcome, Progress, Worker, each_batch};
 
-async fn run(worker: Worker) -> Result<(), Error> {
+async fn run(worker: Worker) -> Result<Outcome, Error> {
     let make = |_: &_| each_batch(async |_: Batch| Ok(Progress::Done));
     worker.run(make).await
 }

@@ -2,11 +2,11 @@
 //~ `Print` is not a processor of records
 //~ implement `RecordProcessor` for it, or make a processor of a closure
 
-use shardkeeper::{Error, Worker};
+use shardkeeper::{Error, Outcome, Worker};
 
 struct Print;
 
-async fn run(worker: Worker) -> Result<(), Error> {
+async fn run(worker: Worker) -> Result<Outcome, Error> {
     worker.run(|_| Print).await
 }
 

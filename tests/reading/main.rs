@@ -9,6 +9,7 @@ mod memory;
 mod odd_answers;
 mod sizes;
 mod start;
+mod stream_end;
 mod streams;
 mod succession;
 mod tables;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::StreamViewType;
-use shardkeeper::Event;
+use shardkeeper::{Event, Outcome};
 use shardkeeper_testkit::emulator::EmulatorSettings;
 use shardkeeper_testkit::faults::{Effect, Fault};
 use shardkeeper_tests::{TABLE, World};
@@ -106,9 +106,7 @@ async fn s13_a_pinned_stream_is_read_and_no_other() {
     world.write(10, 2).await;
     world.pass(Duration::from_secs(180)).await;
     assert_eq!(world.ledger.distinct(), 10);
-    let left = worker.status().shards;
-    assert!(left.is_empty(), "everything is finished: {left:?}");
-    worker.shutdown().await.unwrap();
+    assert_eq!(worker.join().await.unwrap(), Outcome::StreamEnded);
 }
 
 #[tokio::test(start_paused = true)]

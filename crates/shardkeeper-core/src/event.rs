@@ -56,6 +56,20 @@ pub enum Event {
         /// The stream that is read from now on.
         stream: StreamArn,
     },
+    /// A stream that is read by its ARN is over: it is switched off or gone, and everything in it was processed. The
+    /// worker ends when that is so of all that it reads.
+    StreamEnded {
+        /// The stream.
+        stream: StreamArn,
+    },
+    /// A stream that is read by its ARN would be over, if shards did not stand still until somebody decides. The worker
+    /// stays.
+    StreamHeldUp {
+        /// The stream.
+        stream: StreamArn,
+        /// How many shards.
+        stopped: usize,
+    },
     /// The group has leases of a table that this worker does not read. They are neither read nor deleted by it.
     TableLeftAlone {
         /// The table.

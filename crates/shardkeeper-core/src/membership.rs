@@ -38,6 +38,7 @@ const EPOCH_FLOOR: &str = "epochFloor";
 const STARTED_AT: &str = "startedAtMillis";
 const LISTED: &str = "listedStreams";
 const STARTS: &str = "tableStarts";
+const ENDED: &str = "endedStreams";
 
 /// What a worker says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -256,6 +257,8 @@ pub struct GroupRow {
     pub started_at: Option<Timestamp>,
     /// Streams whose first listing is complete: shards found later start at their oldest record.
     pub listed: BTreeSet<String>,
+    /// Streams that were read by their ARN to the end: nothing will ever come of them.
+    pub ended: BTreeSet<String>,
     /// Where the application begins with each table, decided once: a table's first streams may be found by several
     /// workers, and none of them may see it otherwise.
     pub starts: BTreeMap<String, TableStart>,
@@ -285,6 +288,7 @@ impl GroupRow {
             epoch_floor: row.number(EPOCH_FLOOR).unwrap_or(0),
             started_at: row.number(STARTED_AT).map(Timestamp::from_millis),
             listed: row.texts(LISTED),
+            ended: row.texts(ENDED),
             starts: TableStart::all(&row.texts(STARTS)),
             stopped: row.text(STOPPED_WHY).map(str::to_owned),
         })
@@ -416,6 +420,14 @@ impl GroupRow {
     pub fn mark_listed(me: &WorkerId, term: u64, stream: &StreamArn) -> Write {
         let effects = vec![Effect::Include(LISTED.into(), stream.to_string())];
         Write::update(group_key(), Self::in_term(me, term), effects)
+    }
+
+    /// *Ended*: nothing will ever come of the stream, and every shard of it was read to its end. Everybody looks.
+    pub fn mark_ended(me: &WorkerId, term: u64, stream: &StreamArn) -> Write {
+        let mut write = Self::announce_in_term(me, term);
+        let ended = Effect::Include(ENDED.into(), stream.to_string());
+        write.effects.push(ended);
+        write
     }
 
     /// The first leases of a table are announced together with where the application begins with it, and with the

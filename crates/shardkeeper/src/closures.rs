@@ -19,7 +19,7 @@ use crate::processor::{Failure, Progress, RecordProcessor, Remedy, ShardContext}
 /// ```no_run
 /// use shardkeeper::{Batch, Worker, each_batch};
 ///
-/// # async fn example() -> Result<(), shardkeeper::Error> {
+/// # async fn example() -> Result<shardkeeper::Outcome, shardkeeper::Error> {
 /// let worker = Worker::builder("orders-counter").table("orders").build().await?;
 /// worker
 ///     .run(|_| {
@@ -48,7 +48,7 @@ where
 /// # use shardkeeper::{Batch, Worker, each_batch_with};
 /// # #[derive(Clone)] struct Index;
 /// # impl Index { async fn store(&self, _: &str) -> Result<(), std::io::Error> { Ok(()) } }
-/// # async fn example(worker: Worker, index: Index) -> Result<(), shardkeeper::Error> {
+/// # async fn example(worker: Worker, index: Index) -> Result<shardkeeper::Outcome, shardkeeper::Error> {
 /// worker
 ///     .run(move |_| {
 ///         each_batch_with(index.clone(), async |index, batch: Batch| {
@@ -86,7 +86,7 @@ where
 ///     id: String,
 /// }
 ///
-/// # async fn example(worker: Worker) -> Result<(), shardkeeper::Error> {
+/// # async fn example(worker: Worker) -> Result<shardkeeper::Outcome, shardkeeper::Error> {
 /// worker
 ///     .run(|_| {
 ///         each_change(async |change: Change<Order>| {
@@ -117,7 +117,7 @@ where
 /// ```no_run
 /// # use shardkeeper::{Change, Worker, each_change_with};
 /// # #[derive(serde::Deserialize, Debug)] struct Order;
-/// # async fn example(worker: Worker) -> Result<(), shardkeeper::Error> {
+/// # async fn example(worker: Worker) -> Result<shardkeeper::Outcome, shardkeeper::Error> {
 /// let (orders, _received) = tokio::sync::mpsc::channel(100);
 /// worker
 ///     .run(move |_| {

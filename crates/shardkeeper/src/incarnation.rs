@@ -30,6 +30,7 @@ use crate::shard_reader::ReaderWorld;
 use crate::sources::Sources;
 use crate::standing::Standing;
 use crate::status::StatusBoard;
+use crate::worker::Outcome;
 
 /// Everything a worker is made of.
 #[derive(Clone)]
@@ -54,6 +55,15 @@ pub(crate) struct Parts {
     pub(crate) highest_epoch: Arc<AtomicU64>,
 }
 
+/// What became of joining.
+enum Begun {
+    Joined(Joined),
+    /// The worker was told to leave before that.
+    Told,
+    /// There is nothing to join for: nothing will ever come of what the worker reads.
+    Over,
+}
+
 /// An incarnation that is a member of its group.
 struct Joined {
     me: WorkerId,
@@ -63,23 +73,26 @@ struct Joined {
 }
 
 impl Parts {
-    /// Lives until `leave` is cancelled, as many incarnations as it takes.
+    /// Lives until `leave` is cancelled or nothing will come any more, as many incarnations as it takes.
     pub(crate) async fn live(
         self,
         factory: Factory,
         leave: CancellationToken,
-    ) -> Result<(), Error> {
+    ) -> Result<Outcome, Error> {
         let mut retry = Retry::new(&self.env);
         loop {
-            let Some(joined) = self.join(&leave).await? else {
-                return Ok(());
+            let joined = match self.join(&leave).await? {
+                Begun::Joined(joined) => joined,
+                Begun::Told => return Ok(Outcome::Left),
+                Begun::Over => return Ok(self.ended()),
             };
             retry.succeeded();
             let ended = self.incarnation(&joined, &factory, &leave).await?;
             match ended {
                 Ended::Refused(why) => return Err(Error::new(ErrorKind::Invalid, why)),
-                Ended::Left => return Ok(()),
-                Ended::GivenUp if leave.is_cancelled() => return Ok(()),
+                Ended::StreamEnded => return Ok(self.ended()),
+                Ended::Left => return Ok(Outcome::Left),
+                Ended::GivenUp if leave.is_cancelled() => return Ok(Outcome::Left),
                 Ended::GivenUp => {
                     let why = joined.standing.why().to_owned();
                     let worker = joined.me;
@@ -90,24 +103,34 @@ impl Parts {
         }
     }
 
-    /// Becomes a member under a new incarnation. `None` when told to leave before that.
-    async fn join(&self, leave: &CancellationToken) -> Result<Option<Joined>, Error> {
+    /// Says which streams are over.
+    fn ended(&self) -> Outcome {
+        for stream in self.sources.pinned() {
+            let stream = stream.clone();
+            self.observers.emit(&Event::StreamEnded { stream });
+        }
+        Outcome::StreamEnded
+    }
+
+    /// Becomes a member under a new incarnation.
+    async fn join(&self, leave: &CancellationToken) -> Result<Begun, Error> {
         let mut retry = Retry::new(&self.env);
         loop {
             let attempt = async {
                 let joined = self.try_to_join().await;
-                if joined.is_err() {
+                if matches!(joined, Err(Joining::Failed(_))) {
                     retry.pause().await;
                 }
                 joined
             };
             let joined = tokio::select! {
                 biased;
-                () = leave.cancelled() => return Ok(None),
+                () = leave.cancelled() => return Ok(Begun::Told),
                 joined = attempt => joined,
             };
             match joined {
-                Ok(joined) => return Ok(Some(joined)),
+                Ok(joined) => return Ok(Begun::Joined(joined)),
+                Err(Joining::Over) => return Ok(Begun::Over),
                 Err(Joining::Refused(why)) => return Err(Error::new(ErrorKind::Invalid, why)),
                 Err(Joining::Failed(error)) => {
                     let PortError {
@@ -209,7 +232,11 @@ impl Parts {
             self.sources
                 .refused_by(group, leases.map(|lease| lease.stream))
         });
-        refused.map_or(Ok(()), |why| Err(Joining::Refused(why)))
+        match refused {
+            Some(why) => Err(Joining::Refused(why)),
+            None if self.sources.are_over(group) => Err(Joining::Over),
+            None => Ok(()),
+        }
     }
 
     /// The copy that a table was restored from may have been stopped already, below what we have seen since.
@@ -365,6 +392,8 @@ pub(crate) const DAMAGED_GROUP: &str = "the row shardkeeper/group of the lease t
 
 /// Why joining did not work.
 pub(crate) enum Joining {
+    /// Nothing will ever come of what the worker reads.
+    Over,
     Refused(String),
     Failed(PortError),
 }

@@ -133,6 +133,8 @@ pub(crate) enum Ended {
     Left,
     /// It gave itself up, or the grace of the shutdown was over.
     GivenUp,
+    /// Nothing will ever come of what the worker reads.
+    StreamEnded,
     /// The table is not for us.
     Refused(String),
 }
@@ -214,6 +216,9 @@ impl LeaseKeeper {
                     if let Some(refused) = self.answered(answered).await {
                         return self.give_up(Ended::Refused(refused)).await;
                     }
+                    if self.is_over() {
+                        return self.end().await;
+                    }
                 }
                 () = env.sleep(wait), if reading.is_none() => {}
             }
@@ -268,6 +273,12 @@ impl LeaseKeeper {
 
     fn told(&self, error: &PortError) {
         self.world.listing.told(error);
+    }
+
+    /// True when the group says that nothing will ever come of what this worker reads.
+    fn is_over(&self) -> bool {
+        let group = self.group.as_ref();
+        group.is_some_and(|group| self.world.sources.are_over(group))
     }
 
     fn changed(&self) -> bool {

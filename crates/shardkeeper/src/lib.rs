@@ -5,7 +5,7 @@
 //! order, store checkpoints, follow roll-overs and splits, and survive crashes, deploys and throttling.
 //!
 //! ```no_run
-//! use shardkeeper::{Batch, Progress, RecordProcessor, ShardContext, Worker};
+//! use shardkeeper::{Batch, Outcome, Progress, RecordProcessor, ShardContext, Worker};
 //!
 //! struct Print;
 //!
@@ -20,7 +20,7 @@
 //! }
 //!
 //! #[tokio::main]
-//! async fn main() -> Result<(), shardkeeper::Error> {
+//! async fn main() -> Result<Outcome, shardkeeper::Error> {
 //!     Worker::builder("orders-printer").table("orders").build().await?.run(|_| Print).await
 //! }
 //! ```
@@ -78,4 +78,4 @@ pub use settings::Settings;
 pub use shard_discovery::StartPosition;
 pub use status::{Health, ShardStatus, WorkerStatus};
 pub use tracing_observer::TracingObserver;
-pub use worker::{Worker, WorkerBuilder, WorkerHandle};
+pub use worker::{Outcome, Worker, WorkerBuilder, WorkerHandle};

@@ -5,6 +5,7 @@
 
 mod book;
 mod creating;
+mod ending;
 mod proof;
 mod starting;
 mod stragglers;
@@ -67,6 +68,8 @@ struct Tended {
     pages: u32,
     created: usize,
     forgotten: usize,
+    /// The shards of the one that was looked at last, when it is switched off.
+    closed: Option<Vec<ShardId>>,
 }
 
 impl ShardDiscovery {
@@ -114,17 +117,24 @@ impl ShardDiscovery {
         let Some(mut group) = self.group().await?.filter(|group| group.term == term) else {
             return Ok(());
         };
+        if self.choice.is_over(&group) {
+            return Ok(());
+        }
         let now = self.listing.env.now();
         if !book.is_fresh(now, self.settings.sweep_interval) {
             self.read_everything(book).await?;
         }
-        let tended = self.tend_in_turn(&mut group, book).await?;
+        let tended = self.tend_in_turn(&mut group, book).await;
+        if let StreamChoice::Pinned(stream) = &self.choice {
+            self.look_for_the_end(&group, stream, &tended, book).await?;
+        }
         let Tended {
             listed,
             pages,
             created,
             forgotten,
-        } = tended;
+            ..
+        } = tended?;
         book.pages = pages;
         self.listing.observers.emit(&Event::ShardsListed {
             listed,
@@ -159,6 +169,8 @@ impl ShardDiscovery {
         tended.pages += listed.pages;
         tended.created += created;
         tended.forgotten += forgotten;
+        let is_closed = listed.complete && listed.status == StreamStatus::Disabled;
+        tended.closed = is_closed.then(|| listed.shards.keys().cloned().collect());
         let leases = book.of(stream);
         let is_drained = listed.is_whole()
             && succession::is_drained(leases)

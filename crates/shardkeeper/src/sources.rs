@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use shardkeeper_core::ids::StreamArn;
-use shardkeeper_core::membership::GroupRow;
-use shardkeeper_core::ports::{FailureKind, StreamSource, StreamStatus};
+use shardkeeper_core::lease::Lease;
+use shardkeeper_core::membership::{GroupRow, group_key};
+use shardkeeper_core::ports::{FailureKind, LeaseStore, StreamSource, StreamStatus};
 
 use crate::error::{Error, ErrorKind};
 
@@ -26,6 +27,14 @@ impl StreamChoice {
                 .rsplit_once('/')
                 .map_or(table.as_str(), |(_, name)| name),
             Self::Pinned(stream) => stream.table(),
+        }
+    }
+
+    /// True when it is one stream, and the group says that it is over.
+    pub(crate) fn is_over(&self, group: &GroupRow) -> bool {
+        match self {
+            Self::Of { .. } => false,
+            Self::Pinned(stream) => group.ended.contains(stream.as_str()),
         }
     }
 
@@ -77,10 +86,30 @@ impl Sources {
         }
     }
 
-    /// True for a stream of one of these tables. Other leases of the group are left alone: they belong to workers with
-    /// another list.
+    /// The streams that are read by their ARNs.
+    pub(crate) fn pinned(&self) -> impl Iterator<Item = &StreamArn> {
+        self.iter().filter_map(|choice| match choice {
+            StreamChoice::Pinned(stream) => Some(stream),
+            StreamChoice::Of { .. } => None,
+        })
+    }
+
+    /// True when nothing will ever come of anything that the worker reads.
+    pub(crate) fn are_over(&self, group: &GroupRow) -> bool {
+        self.iter().all(|choice| choice.is_over(group))
+    }
+
+    /// True for these streams and those of these tables. Other leases of the group are left alone: they belong to workers
+    /// with another list.
     pub(crate) fn read(&self, stream: &StreamArn) -> bool {
-        self.iter().any(|choice| choice.table() == stream.table())
+        self.iter().any(|choice| match choice {
+            StreamChoice::Of { .. } => choice.table() == stream.table(),
+            StreamChoice::Pinned(pinned) => pinned == stream,
+        })
+    }
+
+    fn know(&self, table: &str) -> bool {
+        self.iter().any(|choice| choice.table() == table)
     }
 
     /// Why a group that reads other tables, and none of these, is not for this worker: somebody gave one name to two
@@ -95,7 +124,7 @@ impl Sources {
         let known: Vec<StreamArn> = listed.chain(leased).collect();
         let other = known
             .first()
-            .filter(|_| !known.iter().any(|stream| self.read(stream)))?;
+            .filter(|_| !known.iter().any(|stream| self.know(stream.table())))?;
         let ours: Vec<&str> = self.iter().map(StreamChoice::table).collect();
         Some(format!(
             "the application {:?} reads table {}, and none of this worker's ({}); give each application a name of its own, or name the table too",
@@ -107,10 +136,14 @@ impl Sources {
 
     /// Fails early and clearly for tables and streams that are not there. Of several, those that are there are begun,
     /// and discovery asks for the others again and again.
-    pub(crate) async fn check(&self, source: &dyn StreamSource) -> Result<(), Error> {
+    pub(crate) async fn check(
+        &self,
+        source: &dyn StreamSource,
+        store: &dyn LeaseStore,
+    ) -> Result<(), Error> {
         let mut first = None;
         for choice in self.iter() {
-            match choice.check(source).await {
+            match choice.check(source, store).await {
                 Ok(()) if self.only().is_none() => return Ok(()),
                 Ok(()) => {}
                 Err(error) => first = first.or(Some(error)),
@@ -121,12 +154,20 @@ impl Sources {
 }
 
 impl StreamChoice {
-    async fn check(&self, source: &dyn StreamSource) -> Result<(), Error> {
+    async fn check(&self, source: &dyn StreamSource, store: &dyn LeaseStore) -> Result<(), Error> {
         let stream = match self {
             Self::Pinned(stream) => stream.clone(),
             Self::Of { table } => source.latest_stream(table).await?,
         };
-        match source.list_shards(&stream, None).await {
+        let listed = source.list_shards(&stream, None).await;
+        let gone = match &listed {
+            Ok(page) => page.status == StreamStatus::Disabled && page.shards.is_empty(),
+            Err(error) => error.kind == FailureKind::NotFound,
+        };
+        if gone && matches!(self, Self::Pinned(_)) && is_begun(store, &stream).await {
+            return Ok(());
+        }
+        match listed {
             Ok(page) if page.status == StreamStatus::Disabled && page.shards.is_empty() => {
                 let message =
                     format!("the stream is disabled and empty; enable it on the table: {stream}");
@@ -138,4 +179,15 @@ impl StreamChoice {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// True when the application has read of this stream, as far as its lease table can be asked.
+async fn is_begun(store: &dyn LeaseStore, stream: &StreamArn) -> bool {
+    let rows = store.sweep().await.unwrap_or_default();
+    let mut leases = rows.iter().filter_map(|row| Lease::parse(row).ok());
+    // A stream whose leases are all forgotten was marked before.
+    let group = rows.iter().find(|row| row.key == group_key());
+    let group = group.and_then(GroupRow::parse);
+    group.is_some_and(|group| group.listed.contains(stream.as_str()))
+        || leases.any(|lease| lease.stream == *stream)
 }

@@ -72,6 +72,9 @@ impl Observer for TracingObserver {
                     leases, "the group has leases of a table that this worker does not read"
                 );
             }
+            Event::StreamHeldUp { stream, stopped } => {
+                warn!(%stream, stopped, "the stream is over but for shards that stand still until somebody decides");
+            }
             Event::StartIgnored { why } => warn!(why, "the start position is not used"),
             Event::CallFailed {
                 action,
@@ -101,6 +104,9 @@ fn progress(event: &Event) {
         }
         Event::KclLeasesAdopted { leases } => info!(leases, "leases of KCL were adopted"),
         Event::StreamChanged { stream } => info!(%stream, "the stream is read"),
+        Event::StreamEnded { stream } => {
+            info!(%stream, "the stream is over and was read to its end")
+        }
         Event::LeaseAcquired {
             shard,
             epoch,

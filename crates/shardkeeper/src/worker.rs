@@ -1,6 +1,7 @@
 //! Builds, starts and joins a worker. Decides nothing.
 
 use std::fmt;
+use std::process::{ExitCode, Termination};
 use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, SdkConfig};
@@ -29,6 +30,24 @@ use crate::tracing_observer::TracingObserver;
 /// A worker, ready to run. See the [crate documentation](crate) for the twenty lines.
 pub struct Worker {
     parts: Parts,
+}
+
+/// Why a worker has ended that had no reason to fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It was told to: by a signal, by [`WorkerHandle::shutdown`], or by [`WorkerHandle::abort`].
+    Left,
+    /// Nothing will ever come: each stream that it reads by its ARN is switched off or gone, and everything in it was
+    /// processed. The whole application ends so, worker by worker; one that is started again ends at once.
+    StreamEnded,
+}
+
+/// A `main` may return it: the process succeeds.
+impl Termination for Outcome {
+    fn report(self) -> ExitCode {
+        ExitCode::SUCCESS
+    }
 }
 
 /// Says who, where and what; see [`Worker::builder`].
@@ -71,12 +90,13 @@ impl Worker {
     }
 
     /// Works until SIGTERM or Ctrl-C, then leaves in order; a second signal ends it at once. `factory` makes
-    /// a processor for each shard that this worker gets.
+    /// a processor for each shard that this worker gets. A worker of [`WorkerBuilder::stream_arn`] also ends when its
+    /// stream is over.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when the lease table turns out to be another application's. Failures that may
     /// pass are waited for and told by events.
-    pub async fn run<P, F>(self, factory: F) -> Result<(), Error>
+    pub async fn run<P, F>(self, factory: F) -> Result<Outcome, Error>
     where
         P: RecordProcessor,
         F: Fn(&ShardContext) -> P + Send + Sync + 'static,
@@ -94,7 +114,7 @@ impl Worker {
             biased;
             () = signals.next() => {
                 handle.abort();
-                Ok(())
+                Ok(Outcome::Left)
             }
             ended = &mut joined => ended,
         }
@@ -128,7 +148,7 @@ impl fmt::Debug for Worker {
     }
 }
 
-type Result_ = Result<(), Error>;
+type Result_ = Result<Outcome, Error>;
 
 /// A worker at work in the background.
 #[derive(Debug)]
@@ -150,7 +170,7 @@ fn ended_of(env: &Env, task: JoinHandle<Result_>) -> Ending {
     drop(env.spawn(async move {
         let ended = match task.await {
             Ok(ended) => ended,
-            Err(error) if error.is_cancelled() => Ok(()),
+            Err(error) if error.is_cancelled() => Ok(Outcome::Left),
             Err(error) => {
                 Err(Error::new(ErrorKind::Internal, "the worker panicked").because(error))
             }
@@ -174,16 +194,16 @@ impl WorkerHandle {
     ///
     /// # Errors
     /// As [`join`](Self::join).
-    pub async fn shutdown(&self) -> Result<(), Error> {
+    pub async fn shutdown(&self) -> Result<Outcome, Error> {
         self.begin_shutdown();
         self.join().await
     }
 
-    /// Waits until the worker has ended.
+    /// Waits until the worker has ended, and says why. May be dropped and called again.
     ///
     /// # Errors
-    /// What ended it, when that was not a shutdown.
-    pub async fn join(&self) -> Result<(), Error> {
+    /// What ended it, when that was neither a shutdown nor the end of its streams.
+    pub async fn join(&self) -> Result<Outcome, Error> {
         let mut result = self.ended.result.clone();
         let ended = result
             .wait_for(Option::is_some)
@@ -191,7 +211,8 @@ impl WorkerHandle {
             .ok()
             .and_then(|ended| ended.clone());
         match ended.as_deref() {
-            None | Some(Ok(())) => Ok(()),
+            None => Ok(Outcome::Left),
+            Some(Ok(outcome)) => Ok(*outcome),
             Some(Err(error)) => Err(Error::new(error.kind(), error.to_string())),
         }
     }
@@ -232,7 +253,10 @@ impl WorkerBuilder {
         self
     }
 
-    /// Reads this stream and no other.
+    /// Reads this stream and no other, and ends with it ([`Outcome::StreamEnded`]): when it was switched off or deleted,
+    /// and everything in it was processed. That is believed after some listings, a minute or two, and then every worker of
+    /// the application ends. A table that is switched on again has another stream; [`table`](Self::table) follows it. A
+    /// shard that stands still until somebody decides holds the end up ([`Event::StreamHeldUp`](crate::Event)).
     pub fn stream_arn(mut self, arn: impl AsRef<str>) -> Self {
         let parsed = StreamArn::parse(arn.as_ref()).map(StreamChoice::Pinned);
         self.choices =
@@ -365,7 +389,7 @@ impl WorkerBuilder {
                 Doors::new(&ours, &beats, &lease_table)
             }
         };
-        sources.check(source.as_ref()).await?;
+        sources.check(source.as_ref(), store.as_ref()).await?;
         store.open(self.creation).await?;
         let status = Arc::new(StatusBoard::default());
         let mut observers = self.observers;

@@ -39,7 +39,8 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
             .observer(tell)
             .build()
             .await?;
-        Ok(worker.run(|_| Tell).await?)
+        worker.run(|_| Tell).await?;
+        Ok(())
     })
 }
 

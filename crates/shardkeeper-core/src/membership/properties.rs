@@ -29,6 +29,7 @@ fn any_row() -> impl Strategy<Value = Row> {
         EPOCH_FLOOR,
         STARTED_AT,
         LISTED,
+        ENDED,
         STOPPED_WHY,
     ];
     let texts = prop::collection::btree_set(".{0,5}", 0..3);
@@ -44,7 +45,7 @@ fn any_row() -> impl Strategy<Value = Row> {
     ];
     let name = prop::sample::select(names).prop_map(Into::into);
     let key = prop_oneof!["shardkeeper/worker/.{0,5}", ".{0,9}"].prop_map(RowKey::new);
-    (key, prop::collection::btree_map(name, value, 0..17))
+    (key, prop::collection::btree_map(name, value, 0..18))
         .prop_map(|(key, columns)| Row { key, columns })
 }
 
@@ -58,6 +59,7 @@ enum Step {
     Resume(bool),
     RaiseFloor(WorkerId, u64),
     Listed(WorkerId),
+    Ended(WorkerId),
     AnnounceInTerm(WorkerId),
 }
 
@@ -71,6 +73,7 @@ fn step() -> impl Strategy<Value = Step> {
         any::<bool>().prop_map(Step::Resume),
         (worker(), 1u64..9).prop_map(|(me, epoch)| Step::RaiseFloor(me, epoch)),
         worker().prop_map(Step::Listed),
+        worker().prop_map(Step::Ended),
         worker().prop_map(Step::AnnounceInTerm),
     ]
 }
@@ -100,6 +103,7 @@ fn write(step: &Step, seen: &GroupRow) -> Write {
         Step::Resume(known) => GroupRow::resume(if *known { "restored" } else { "another" }),
         Step::RaiseFloor(me, epoch) => seen.raise_floor(me, *epoch),
         Step::Listed(me) => GroupRow::mark_listed(me, seen.term, &arn()),
+        Step::Ended(me) => GroupRow::mark_ended(me, seen.term, &arn()),
         Step::AnnounceInTerm(me) => GroupRow::announce_in_term(me, seen.term),
     }
 }
@@ -110,7 +114,7 @@ fn may(step: &Step, seen: &GroupRow, now: &GroupRow) -> bool {
         Step::Lead(_) => seen.term == now.term,
         Step::Stop(_) => seen.epoch_floor == now.epoch_floor,
         Step::Resume(known) => *known && now.stopped.is_some(),
-        Step::RaiseFloor(me, _) | Step::Listed(me) | Step::AnnounceInTerm(me) => {
+        Step::RaiseFloor(me, _) | Step::Listed(me) | Step::Ended(me) | Step::AnnounceInTerm(me) => {
             now.discoverer.as_ref() == Some(me) && seen.term == now.term
         }
     }
@@ -140,6 +144,10 @@ fn meaning(step: &Step, seen: &GroupRow, mut now: GroupRow) -> GroupRow {
         Step::RaiseFloor(_, epoch) => now.epoch_floor = seen.epoch_floor.max(*epoch),
         Step::Listed(_) => {
             now.listed.insert(arn().to_string());
+        }
+        Step::Ended(_) => {
+            now.ended.insert(arn().to_string());
+            now.changes += 1;
         }
     }
     now

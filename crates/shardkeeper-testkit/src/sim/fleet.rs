@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shardkeeper::{Env, ErrorKind, Event, Halt, Machine, StartPosition, Worker, WorkerHandle};
+use shardkeeper::{
+    Env, ErrorKind, Event, Halt, Machine, Outcome, StartPosition, Worker, WorkerHandle,
+};
 
 use super::beats::Beats;
 use super::chaos::Fault;
@@ -163,7 +165,7 @@ impl World {
             .collect()
     }
 
-    fn ended(&mut self, (seat, life): (usize, u32), result: Result<(), shardkeeper::Error>) {
+    fn ended(&mut self, (seat, life): (usize, u32), result: Result<Outcome, shardkeeper::Error>) {
         if self.fleet.seats[seat].life != life {
             return;
         }
@@ -172,6 +174,11 @@ impl World {
         {
             self.oracle
                 .accuse(self.now, "panic", format!("w{seat} ended with {error}"));
+        }
+        if result.as_ref().is_ok_and(|how| *how != Outcome::Left) {
+            // They read a table, which never ends.
+            let told = format!("w{seat} took the table's streams for over");
+            self.oracle.accuse(self.now, "end", told);
         }
         let place = &mut self.fleet.seats[seat];
         (

@@ -109,7 +109,7 @@ where
         }
         let how = ended.map_or_else(
             |why| format!("w{seat} ends: {why}"),
-            |()| format!("w{seat} has left"),
+            |_| format!("w{seat} has left"),
         );
         state.tell(None, how);
     }

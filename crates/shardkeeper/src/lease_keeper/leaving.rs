@@ -51,6 +51,12 @@ impl LeaseKeeper {
         left.len()
     }
 
+    /// Leaves because nothing will ever come.
+    pub(super) async fn end(self) -> Ended {
+        self.leave().await;
+        Ended::StreamEnded
+    }
+
     /// Leaves in order: finishes what is in hand, checkpoints, hands every lease to the least loaded living
     /// worker, and says so.
     pub(super) async fn leave(mut self) -> Ended {

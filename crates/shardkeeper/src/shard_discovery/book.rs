@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use shardkeeper_core::ids::{ShardId, StreamArn};
 use shardkeeper_core::kcl::{self, KclLease};
-use shardkeeper_core::lease::{Lease, lease_keys};
+use shardkeeper_core::lease::{LEASE_ENTITY, Lease, column, lease_keys};
 use shardkeeper_core::lineage::{Leases, Shard};
 use shardkeeper_core::row::{Row, RowKey};
 
+use super::ending::Ending;
 use super::streams::Streams;
 
 /// More unknown rows than this are swept with all others, which is cheaper then.
@@ -24,9 +25,13 @@ pub(super) const READ_AT_ONCE: usize = 100;
 pub(super) struct Book {
     /// The streams of the table.
     pub(super) streams: Streams,
+    /// Of a stream that is read by its ARN.
+    pub(super) ending: Ending,
     leases: BTreeMap<StreamArn, Leases>,
     /// Leases that KCL made and nobody adopted yet.
     of_kcl: BTreeMap<RowKey, Row>,
+    /// Leases of which nobody knows what they say.
+    unreadable: BTreeSet<RowKey>,
     swept_at: Option<Duration>,
     /// How many pages the last listing of everything had.
     pub(super) pages: u32,
@@ -43,6 +48,7 @@ impl Book {
     pub(super) fn begin_term(&mut self) {
         self.distrust();
         self.streams.distrust();
+        self.ending = Ending::default();
     }
 
     /// Everything is to be read anew before the next listing is judged.
@@ -54,6 +60,7 @@ impl Book {
     pub(super) fn replace(&mut self, rows: &[Row], sent: Duration) {
         self.leases.clear();
         self.of_kcl.clear();
+        self.unreadable.clear();
         self.add(rows);
         self.swept_at = Some(sent);
     }
@@ -67,8 +74,15 @@ impl Book {
                 self.of_kcl.remove(&row.key);
                 let leases = self.leases.entry(lease.stream.clone()).or_default();
                 leases.insert(lease.shard.clone(), lease);
+            } else if row.text(column::ENTITY) == Some(LEASE_ENTITY) {
+                self.unreadable.insert(row.key.clone());
             }
         }
+    }
+
+    /// True when every lease of the table is one of ours and says what it means.
+    pub(super) fn is_plain(&self) -> bool {
+        self.of_kcl.is_empty() && self.unreadable.is_empty()
     }
 
     /// The rows of KCL.
