@@ -9,7 +9,7 @@ use shardkeeper::{
 use shardkeeper_testkit::faults::{Effect, Fault};
 use shardkeeper_tests::{APPLICATION, Act, TABLE, World};
 
-use super::{SOON, answer, assert_once, delivered, done, shards};
+use super::{SOON, answer, assert_once, delivered, done, shards, tables};
 
 /// Three listings, half a minute apart at most, and a look at the group.
 const OVER: Duration = Duration::from_secs(120);
@@ -337,4 +337,42 @@ async fn s13_leases_of_the_tables_other_streams_are_left_alone() {
     assert!(!is_over(&worker));
     assert_once(&world);
     worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn f16_several_streams_are_over_when_all_of_them_are() {
+    let world = World::with(413, shards(2)).await;
+    tables::create(&world);
+    let other = world.emulator.stream_arn(tables::OTHER).unwrap();
+    let arns = [arn(&world), other];
+    let build = |name: &str| world.worker(name).stream_arns(&arns);
+    let mut fleet = vec![world.spawn(build("a"), done).await];
+    fleet.push(world.spawn(build("b"), done).await);
+    world.write(20, 1).await;
+    tables::write(&world, 20, 1);
+    delivered(&world, SOON, 40).await;
+    world.emulator.disable_stream(TABLE).unwrap();
+    world.pass(QUIET).await;
+    assert!(!fleet.iter().any(is_over));
+    tables::write(&world, 20, 2);
+    delivered(&world, SOON, 60).await;
+    tables::switch(&world, false);
+    end(&world, OVER, &fleet).await;
+    assert_eq!(told(&world), (4, 0), "each worker of each stream");
+    world.pass(LONG).await;
+    let again = world.spawn(build("c"), done).await;
+    end(&world, Duration::from_secs(1), &[again]).await;
+    assert_once(&world);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_streams_of_one_table_are_refused() {
+    let world = World::with(414, shards(1)).await;
+    let old = arn(&world);
+    world.emulator.disable_stream(TABLE).unwrap();
+    world.enable_stream().await;
+    let both = world.worker("a").stream_arns([old, arn(&world)]);
+    let error = both.build().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(error.to_string().contains("named twice"), "{error}");
 }

@@ -9,10 +9,10 @@ use shardkeeper_tests::{TABLE, World};
 
 use super::{SOON, assert_once, delivered, done, shards};
 
-const OTHER: &str = "customers";
+pub(super) const OTHER: &str = "customers";
 const LATER: Duration = Duration::from_secs(120);
 
-fn create(world: &World) {
+pub(super) fn create(world: &World) {
     let table = json!({
         "TableName": OTHER,
         "BillingMode": "PAY_PER_REQUEST",
@@ -23,7 +23,7 @@ fn create(world: &World) {
     world.emulator.request("CreateTable", &table).unwrap();
 }
 
-fn write(world: &World, items: usize, value: usize) {
+pub(super) fn write(world: &World, items: usize, value: usize) {
     for item in 0..items {
         let put = json!({
             "TableName": OTHER,
@@ -33,7 +33,7 @@ fn write(world: &World, items: usize, value: usize) {
     }
 }
 
-fn switch(world: &World, on: bool) {
+pub(super) fn switch(world: &World, on: bool) {
     let specification = match on {
         true => json!({"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"}),
         false => json!({"StreamEnabled": false}),

@@ -237,7 +237,7 @@ impl WorkerHandle {
 
 impl WorkerBuilder {
     /// Reads the streams of this table that are kept, oldest first, and the next one when it is switched off and on
-    /// again. Of `table`, `tables` and `stream_arn` the last call counts.
+    /// again. Of `table`, `tables`, `stream_arn` and `stream_arns` the last call counts.
     pub fn table(self, table: impl Into<String>) -> Self {
         self.tables([table])
     }
@@ -257,10 +257,18 @@ impl WorkerBuilder {
     /// and everything in it was processed. That is believed after some listings, a minute or two, and then every worker of
     /// the application ends. A table that is switched on again has another stream; [`table`](Self::table) follows it. A
     /// shard that stands still until somebody decides holds the end up ([`Event::StreamHeldUp`](crate::Event)).
-    pub fn stream_arn(mut self, arn: impl AsRef<str>) -> Self {
-        let parsed = StreamArn::parse(arn.as_ref()).map(StreamChoice::Pinned);
-        self.choices =
-            vec![parsed.map_err(|error| Error::new(ErrorKind::Invalid, error.to_string()))];
+    pub fn stream_arn(self, arn: impl AsRef<str>) -> Self {
+        self.stream_arns([arn])
+    }
+
+    /// Reads these streams, each of another table, as [`tables`](Self::tables) reads tables: one fleet, all leases
+    /// balanced together. It ends when all of them are over.
+    pub fn stream_arns<A: AsRef<str>>(mut self, arns: impl IntoIterator<Item = A>) -> Self {
+        let pinned = |arn: A| match StreamArn::parse(arn.as_ref()) {
+            Ok(stream) => Ok(StreamChoice::Pinned(stream)),
+            Err(error) => Err(Error::new(ErrorKind::Invalid, error.to_string())),
+        };
+        self.choices = arns.into_iter().map(pinned).collect();
         self
     }
 
