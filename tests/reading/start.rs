@@ -153,6 +153,20 @@ fn ignored(world: &World) -> Vec<String> {
     .collect()
 }
 
+/// Log lines.
+#[derive(Clone, Default)]
+struct Printed(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Printed {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(line)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn rule_15_a_start_position_that_is_ignored_is_said_once() {
     let world = World::with(127, shards(2)).await;
@@ -161,13 +175,27 @@ async fn rule_15_a_start_position_that_is_ignored_is_said_once() {
     delivered(&world, SOON, 20).await;
     worker.shutdown().await.unwrap();
     assert_eq!(ignored(&world), [""; 0]);
+    let printed = Printed::default();
+    let pen = printed.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || pen.clone());
+    let listening = tracing::subscriber::set_default(subscriber.with_ansi(false).finish());
     let latest = world.worker("b").start(StartPosition::Latest);
     let worker = world.spawn(latest, done).await;
     world.pass(Duration::from_secs(180)).await;
+    drop(listening);
     let said = ignored(&world);
     assert!(
-        matches!(said.as_slice(), [why] if why.contains("checkpoints")),
+        matches!(said.as_slice(), [why] if why.contains("checkpoints") && why.contains(TABLE)),
         "{said:?}"
+    );
+    let printed = String::from_utf8(std::mem::take(&mut *printed.0.lock().unwrap())).unwrap();
+    let lines = printed.lines();
+    let lines: Vec<&str> = lines
+        .filter(|line| line.contains("start position"))
+        .collect();
+    assert!(
+        matches!(lines.as_slice(), [line] if line.contains("WARN") && line.contains(&said[0])),
+        "{lines:?}"
     );
     worker.shutdown().await.unwrap();
 }

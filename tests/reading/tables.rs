@@ -202,6 +202,31 @@ async fn rule_15_latest_is_one_moment_for_the_tables_of_the_first_start_and_anot
 }
 
 #[tokio::test(start_paused = true)]
+async fn rule_15_a_start_position_that_counts_for_one_of_two_tables_is_ignored_for_the_other_alone()
+{
+    let world = World::with(188, shards(2)).await;
+    let worker = world.start_with("a", done).await;
+    world.write(20, 1).await;
+    delivered(&world, SOON, 20).await;
+    worker.shutdown().await.unwrap();
+    create(&world);
+    let worker = both(&world, "b").start(StartPosition::Latest);
+    let worker = world.spawn(worker, done).await;
+    world.pass(LATER).await;
+    let said = world.events.all().into_iter();
+    let said = said.filter_map(|(_, event)| match event {
+        Event::StartIgnored { why } => Some(why),
+        _ => None,
+    });
+    let said: Vec<String> = said.collect();
+    assert!(
+        matches!(said.as_slice(), [why] if why.contains(TABLE)),
+        "{said:?}"
+    );
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn lists_of_tables_that_cannot_be_meant_are_refused() {
     let world = World::with(187, shards(1)).await;
     let none: [&str; 0] = [];

@@ -109,10 +109,6 @@ impl Book {
         known.is_some_and(|known| known.key != lease.key)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.leases.is_empty()
-    }
-
     /// The leases of one stream.
     pub(super) fn of(&self, stream: &StreamArn) -> &Leases {
         static NONE: Leases = Leases::new();

@@ -136,12 +136,13 @@ impl ShardDiscovery {
         }
     }
 
-    /// Other leases were there before this worker began to list.
-    pub(super) fn tell_that_checkpoints_count(&self) {
-        if self.start != StartPosition::TrimHorizon {
-            self.ignored(
-                "the application has leases already: reading goes on at their stored checkpoints",
-            );
+    /// The table had leases before this worker began to list it.
+    pub(super) fn tell_that_checkpoints_count(&self, group: &GroupRow, book: &Book) {
+        let table = self.choice.table();
+        if self.start != StartPosition::TrimHorizon && is_begun(group, table, book) {
+            self.ignored(&format!(
+                "the application has leases of table {table} already: reading goes on at their stored checkpoints"
+            ));
         }
     }
 

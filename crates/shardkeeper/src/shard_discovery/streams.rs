@@ -62,8 +62,8 @@ impl ShardDiscovery {
     ) -> Result<Tended, PortError> {
         let begun = self.begun(group, book);
         let looked = self.look(&begun, book).await;
-        if book.streams.newest.is_none() && !book.is_empty() {
-            self.tell_that_checkpoints_count();
+        if book.streams.newest.is_none() {
+            self.tell_that_checkpoints_count(group, book);
         }
         let streams = match &self.choice {
             StreamChoice::Pinned(stream) => vec![stream.clone()],
