@@ -138,7 +138,9 @@ impl Pages {
                     _ => {}
                 }
             }
-            Event::ShardEnded { shard, children } => {
+            Event::ShardEnded {
+                shard, children, ..
+            } => {
                 self.ended.insert(shard.clone(), at);
                 for child in children {
                     self.parents.insert(child.clone(), shard.clone());
@@ -175,8 +177,10 @@ fn tell(worker: &str, event: &Event) -> Option<String> {
             format!("{worker} hands {} over to {to}", short(shard))
         }
         Event::LeaseLost { shard, .. } => format!("{worker} lost {}", short(shard)),
-        Event::ShardEnded { shard, children } => ended(shard, children),
-        Event::ShardStopped { shard, why } => format!("{} stands still: {why}", short(shard)),
+        Event::ShardEnded {
+            shard, children, ..
+        } => ended(shard, children),
+        Event::ShardStopped { shard, why, .. } => format!("{} stands still: {why}", short(shard)),
         Event::DataLost(loss) => {
             let (shard, from) = (short(&loss.shard), loss.from);
             format!("{shard} lost records after {from}: {:?}", loss.why)

@@ -5,3 +5,4 @@ mod failures;
 mod metrics_page;
 mod mistakes;
 mod one_table;
+mod twins;

@@ -23,6 +23,8 @@ struct Heard {
     used: BTreeSet<String>,
     /// Name of a metric, and a value of one of its labels.
     labels: BTreeSet<(String, String)>,
+    /// Metrics with the label `table`.
+    of_tables: BTreeSet<String>,
 }
 
 impl Listener {
@@ -36,8 +38,12 @@ impl Listener {
         let name = key.name().to_owned();
         let labels = key
             .labels()
+            .filter(|label| label.key() != "table")
             .map(|label| (name.clone(), label.value().to_owned()));
         heard.labels.extend(labels);
+        if key.labels().any(|label| label.key() == "table") {
+            heard.of_tables.insert(name.clone());
+        }
         heard.used.insert(name);
     }
 }
@@ -129,6 +135,19 @@ fn the_page_names_every_value_of_a_label() {
 }
 
 #[test]
+fn the_page_says_which_metrics_are_told_by_table() {
+    let listener = heard();
+    let heard = listener.0.lock().unwrap();
+    let by_table = |(name, rest): &(&&str, &&str)| {
+        let unit = rest.split('|').nth(1).unwrap_or("");
+        unit.contains("by table").then(|| (**name).to_owned())
+    };
+    let rows = rows();
+    let on_the_page: BTreeSet<String> = rows.iter().filter_map(|row| by_table(&row)).collect();
+    assert_eq!(on_the_page, heard.of_tables);
+}
+
+#[test]
 fn names_follow_the_rule() {
     for (name, rest) in rows() {
         let grows = rest.trim_start().starts_with("counter");
@@ -149,14 +168,17 @@ fn shard() -> ShardId {
     ShardId::from_service("shardId-00000001414576573621-f55eea83")
 }
 
+fn stream() -> StreamArn {
+    let arn = "arn:aws:dynamodb:us-west-2:111122223333:table/Forum/stream/2015-05-20T20:51:10.252";
+    StreamArn::parse(arn).unwrap()
+}
+
 fn number() -> SequenceNumber {
     SequenceNumber::from_service("7").unwrap()
 }
 
 fn of_the_worker() -> Vec<Event> {
     let worker = WorkerId::new("a", 1);
-    let arn = "arn:aws:dynamodb:us-west-2:111122223333:table/Forum/stream/2015-05-20T20:51:10.252";
-    let stream = StreamArn::parse(arn).unwrap();
     let failed = |kind| Event::CallFailed {
         action: "GetRecords",
         kind,
@@ -177,11 +199,12 @@ fn of_the_worker() -> Vec<Event> {
         Event::WorkerFoundDead { worker },
         Event::DiscoveryTaken { term: 1 },
         Event::ShardsListed {
+            table: "Forum".into(),
             listed: 3,
             created: 2,
             forgotten: 1,
         },
-        Event::StreamChanged { stream },
+        Event::StreamChanged { stream: stream() },
     ];
     events.extend(
         [
@@ -203,6 +226,7 @@ fn of_leases() -> Vec<Event> {
     let (shard, epoch, from) = (shard(), 1, Checkpoint::TrimHorizon);
     let other = WorkerId::new("b", 2);
     let acquired = |how| Event::LeaseAcquired {
+        stream: stream(),
         shard: shard.clone(),
         epoch,
         from,
@@ -222,12 +246,14 @@ fn of_leases() -> Vec<Event> {
             owner: other,
         },
         Event::LeaseReleased {
+            stream: stream(),
             shard: shard.clone(),
             epoch,
             at: from,
             to: None,
         },
         Event::LeaseLost {
+            stream: stream(),
             shard: shard.clone(),
             epoch,
         },
@@ -236,14 +262,17 @@ fn of_leases() -> Vec<Event> {
             why: String::new(),
         },
         Event::ShardEnded {
+            stream: stream(),
             shard: shard.clone(),
             children: Vec::new(),
         },
         Event::ShardStopped {
+            stream: stream(),
             shard: shard.clone(),
             why: String::new(),
         },
         Event::ShardBlocked {
+            stream: stream(),
             shard: shard.clone(),
             epoch,
             silent: Duration::from_secs(30),
@@ -261,6 +290,7 @@ fn of_reading() -> Vec<Event> {
     let shard = shard();
     let lost = |why| {
         Event::DataLost(DataLoss {
+            stream: stream(),
             shard: shard.clone(),
             from: Checkpoint::TrimHorizon,
             to: None,
@@ -269,6 +299,7 @@ fn of_reading() -> Vec<Event> {
         })
     };
     let page = |records| Event::PageFetched {
+        stream: stream(),
         shard: shard.clone(),
         records,
         bytes: 100,
@@ -282,6 +313,7 @@ fn of_reading() -> Vec<Event> {
     .map(lost)
     .to_vec();
     let expired = Event::IteratorExpired {
+        stream: stream(),
         shard: shard.clone(),
     };
     events.extend([page(0), page(5), expired]);
@@ -292,6 +324,7 @@ fn of_processing() -> Vec<Event> {
     let shard = shard();
     let second = Duration::from_secs(1);
     let delivered = |attempt| Event::BatchDelivered {
+        stream: stream(),
         shard: shard.clone(),
         epoch: 1,
         records: 5,
@@ -300,6 +333,7 @@ fn of_processing() -> Vec<Event> {
         attempt,
     };
     let failed = |error: Option<&str>| Event::BatchFailed {
+        stream: stream(),
         shard: shard.clone(),
         attempt: 1,
         retry_in: second,
@@ -311,32 +345,39 @@ fn of_processing() -> Vec<Event> {
         failed(None),
         failed(Some("no")),
         Event::BatchProcessed {
+            stream: stream(),
             shard: shard.clone(),
             records: 5,
             took: second,
             iterator_age: Some(second),
         },
         Event::ProcessorPending {
+            stream: stream(),
             shard: shard.clone(),
             pending: second,
         },
         Event::TooManyReaders {
+            stream: stream(),
             shard: shard.clone(),
             lasted: second,
         },
         Event::RetentionShort {
+            stream: stream(),
             shard: shard.clone(),
             headroom: second,
         },
         Event::DeferralDropped {
+            stream: stream(),
             shard: shard.clone(),
             after: Checkpoint::TrimHorizon,
         },
         Event::RecordSkipped {
+            stream: stream(),
             shard: shard.clone(),
             sequence_number: number(),
         },
         Event::CheckpointStored {
+            stream: stream(),
             shard: shard.clone(),
             epoch: 1,
             checkpoint: Checkpoint::After(number()),

@@ -44,6 +44,7 @@ fn most_held(world: &World) -> usize {
                 shard,
                 records,
                 bytes,
+                ..
             } if records > 0 => {
                 held.entry(shard).or_default().push_back(bytes);
                 now += bytes;

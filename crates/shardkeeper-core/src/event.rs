@@ -42,8 +42,10 @@ pub enum Event {
         /// The term of office.
         term: u64,
     },
-    /// The stream was listed.
+    /// The streams of a table were listed.
     ShardsListed {
+        /// The table.
+        table: String,
         /// How many shards the listing showed.
         listed: usize,
         /// How many leases were created.
@@ -96,6 +98,8 @@ pub enum Event {
     },
     /// A lease is ours.
     LeaseAcquired {
+        /// Its stream.
+        stream: StreamArn,
         /// The shard.
         shard: ShardId,
         /// The fencing token.
@@ -114,6 +118,8 @@ pub enum Event {
     },
     /// A lease was let go by its owner.
     LeaseReleased {
+        /// Its stream.
+        stream: StreamArn,
         /// The shard.
         shard: ShardId,
         /// The fencing token.
@@ -125,6 +131,8 @@ pub enum Event {
     },
     /// A lease was lost.
     LeaseLost {
+        /// Its stream.
+        stream: StreamArn,
         /// The shard.
         shard: ShardId,
         /// The fencing token that is void now.
@@ -133,6 +141,8 @@ pub enum Event {
     /// The task of a shard was not polled for a long time, because user code blocks its thread. The lease was let
     /// go, so that another worker can read the shard.
     ShardBlocked {
+        /// Its stream.
+        stream: StreamArn,
         /// The shard.
         shard: ShardId,
         /// The fencing token that is void now.
@@ -161,6 +171,8 @@ pub enum Event {
     },
     /// Records were given to the processor.
     BatchDelivered {
+        /// Its stream.
+        stream: StreamArn,
         /// The shard.
         shard: ShardId,
         /// The fencing token.
@@ -176,6 +188,8 @@ pub enum Event {
     },
     /// The processor acknowledged records.
     BatchProcessed {
+        /// Its stream.
+        stream: StreamArn,
         /// The shard.
         shard: ShardId,
         /// How many records were acknowledged.
@@ -187,6 +201,8 @@ pub enum Event {
     },
     /// The processor failed.
     BatchFailed {
+        /// Its stream.
+        stream: StreamArn,
         /// The shard.
         shard: ShardId,
         /// 1 for the first attempt.
@@ -200,6 +216,8 @@ pub enum Event {
     /// A call of the processor has not returned for a long time. It keeps its lease; told again each time the wait
     /// has doubled.
     ProcessorPending {
+        /// Its stream.
+        stream: StreamArn,
         /// The shard.
         shard: ShardId,
         /// For how long.
@@ -207,6 +225,8 @@ pub enum Event {
     },
     /// Records whose acknowledgement was put off were given up by the processor; they are delivered again.
     DeferralDropped {
+        /// Its stream.
+        stream: StreamArn,
         /// The shard.
         shard: ShardId,
         /// Everything after this is delivered again.
@@ -214,6 +234,8 @@ pub enum Event {
     },
     /// A record was skipped because the processor said so.
     RecordSkipped {
+        /// Its stream.
+        stream: StreamArn,
         /// The shard.
         shard: ShardId,
         /// The record.
@@ -221,6 +243,8 @@ pub enum Event {
     },
     /// A checkpoint was stored.
     CheckpointStored {
+        /// Its stream.
+        stream: StreamArn,
         /// The shard.
         shard: ShardId,
         /// The fencing token.
@@ -230,6 +254,8 @@ pub enum Event {
     },
     /// A shard is finished; its children may be read.
     ShardEnded {
+        /// Its stream.
+        stream: StreamArn,
         /// The shard.
         shard: ShardId,
         /// The shards that continue it, as far as they are known.
@@ -237,6 +263,8 @@ pub enum Event {
     },
     /// A shard stands still until somebody decides.
     ShardStopped {
+        /// Its stream.
+        stream: StreamArn,
         /// The shard.
         shard: ShardId,
         /// Why, and how to go on.
@@ -244,6 +272,8 @@ pub enum Event {
     },
     /// A page was read.
     PageFetched {
+        /// Its stream.
+        stream: StreamArn,
         /// The shard.
         shard: ShardId,
         /// How many records.
@@ -254,6 +284,8 @@ pub enum Event {
     /// A shard was refused for a minute and longer because too many read it (F40): two readers are allowed, and one
     /// of them is this worker. Told again each time it has lasted twice as long.
     TooManyReaders {
+        /// Its stream.
+        stream: StreamArn,
         /// The shard.
         shard: ShardId,
         /// For how long.
@@ -262,6 +294,8 @@ pub enum Event {
     /// A shard is more than half of the service's retention behind and comes no closer. Told again each time what is
     /// left has halved.
     RetentionShort {
+        /// Its stream.
+        stream: StreamArn,
         /// The shard.
         shard: ShardId,
         /// How long its oldest unprocessed record is still kept.
@@ -269,6 +303,8 @@ pub enum Event {
     },
     /// The service's iterator was too old; a new one was opened after the last delivered record.
     IteratorExpired {
+        /// Its stream.
+        stream: StreamArn,
         /// The shard.
         shard: ShardId,
     },
@@ -283,6 +319,34 @@ pub enum Event {
         /// What the service said.
         message: String,
     },
+}
+
+impl Event {
+    /// The shard that it is about, with its stream: streams of local servers may share the ids of their shards.
+    #[must_use]
+    pub fn shard(&self) -> Option<(&StreamArn, &ShardId)> {
+        match self {
+            Self::LeaseAcquired { stream, shard, .. }
+            | Self::LeaseReleased { stream, shard, .. }
+            | Self::LeaseLost { stream, shard, .. }
+            | Self::ShardBlocked { stream, shard, .. }
+            | Self::BatchDelivered { stream, shard, .. }
+            | Self::BatchProcessed { stream, shard, .. }
+            | Self::BatchFailed { stream, shard, .. }
+            | Self::ProcessorPending { stream, shard, .. }
+            | Self::DeferralDropped { stream, shard, .. }
+            | Self::RecordSkipped { stream, shard, .. }
+            | Self::CheckpointStored { stream, shard, .. }
+            | Self::ShardEnded { stream, shard, .. }
+            | Self::ShardStopped { stream, shard, .. }
+            | Self::PageFetched { stream, shard, .. }
+            | Self::TooManyReaders { stream, shard, .. }
+            | Self::RetentionShort { stream, shard, .. }
+            | Self::IteratorExpired { stream, shard }
+            | Self::DataLost(DataLoss { stream, shard, .. }) => Some((stream, shard)),
+            _ => None,
+        }
+    }
 }
 
 /// How a lease came to us.
@@ -302,6 +366,8 @@ pub enum Acquired {
 /// Records that are gone unprocessed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataLoss {
+    /// Its stream.
+    pub stream: StreamArn,
     /// The shard.
     pub shard: ShardId,
     /// The last position that is safe: everything after it, up to `to`, is gone.

@@ -24,7 +24,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use shardkeeper_core::consumer::Outcome;
 use shardkeeper_core::event::{Acquired, Event};
-use shardkeeper_core::ids::{ShardId, WorkerId};
+use shardkeeper_core::ids::{ShardId, StreamArn, WorkerId};
 use shardkeeper_core::lease::{Departure, Held, Lease, Sighting};
 use shardkeeper_core::membership::{GroupRow, Watch};
 use shardkeeper_core::planted;
@@ -103,6 +103,7 @@ pub(crate) struct DiscoveryLine {
 
 struct Running {
     epoch: u64,
+    stream: StreamArn,
     shard: ShardId,
     pulse: Pulse,
     orders: watch::Sender<Order>,
@@ -297,6 +298,7 @@ impl LeaseKeeper {
         let (shard, epoch, from) = (lease.shard.clone(), held.epoch(), lease.checkpoint);
         self.status.acquired(&lease);
         self.emit(&Event::LeaseAcquired {
+            stream: lease.stream.clone(),
             shard,
             epoch,
             from,
@@ -320,7 +322,7 @@ impl LeaseKeeper {
 
     fn spawn(&self, held: Held, lease: Lease, how: &Acquired) -> Running {
         let (orders, obeyed) = watch::channel(Order::Stay);
-        let (epoch, shard) = (held.epoch(), lease.shard.clone());
+        let (epoch, stream, shard) = (held.epoch(), lease.stream.clone(), lease.shard.clone());
         let pulse = Pulse::new(&self.world.env);
         let (taken, interval) = (pulse.clone(), self.world.settings.lease_duration / 2);
         let ours = (held, lease.clone());
@@ -340,6 +342,7 @@ impl LeaseKeeper {
         });
         Running {
             epoch,
+            stream,
             shard,
             pulse,
             orders,

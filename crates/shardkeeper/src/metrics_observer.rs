@@ -10,7 +10,7 @@ use std::time::Duration;
 use metrics::Label;
 use shardkeeper_core::event::{Acquired, Event, LossCause};
 use shardkeeper_core::headroom::RETENTION;
-use shardkeeper_core::ids::ShardId;
+use shardkeeper_core::ids::{ShardId, StreamArn};
 use shardkeeper_core::ports::FailureKind;
 
 use self::catalogue as named;
@@ -33,12 +33,20 @@ use crate::observer::Observer;
 /// # Ok(()) }
 /// ```
 ///
-/// No metric is labelled by shard: shards come and go every few hours for ever, and most recorders never forget a
-/// label. [`WorkerHandle::status`](crate::WorkerHandle::status) and the command line have the single shards.
+/// What comes of a shard is labelled by its `table`, so that several in one worker are told apart; a label of yours with
+/// that name takes its place. No metric is labelled by shard: shards come and go every few hours for ever, and most
+/// recorders never forget a label. [`WorkerHandle::status`](crate::WorkerHandle::status) and the command line have the single shards.
 pub struct MetricsObserver {
     labels: Vec<Label>,
-    shards: Mutex<BTreeMap<ShardId, Progress>>,
+    /// Tables are never forgotten, so that their gauges fall to nothing with their last shard.
+    tables: Mutex<BTreeMap<String, Shards>>,
 }
+
+/// The shards of a table that are read.
+type Shards = BTreeMap<(StreamArn, ShardId), Progress>;
+
+/// The label of what comes of a shard.
+const TABLE: &str = "table";
 
 /// How far a shard that is read has come.
 #[derive(Debug, Clone, Copy, Default)]
@@ -57,7 +65,7 @@ impl MetricsObserver {
         }
         Self {
             labels: Vec::new(),
-            shards: Mutex::default(),
+            tables: Mutex::default(),
         }
     }
 
@@ -68,11 +76,243 @@ impl MetricsObserver {
         self
     }
 
+    /// What is told of the whole worker.
+    fn whole(&self) -> Teller<'_> {
+        Teller {
+            labels: &self.labels,
+            table: None,
+        }
+    }
+
+    /// What is told of a table.
+    fn of<'a>(&'a self, table: &'a str) -> Teller<'a> {
+        let is_free = self.labels.iter().all(|label| label.key() != TABLE);
+        Teller {
+            labels: &self.labels,
+            table: is_free.then_some(table),
+        }
+    }
+
+    /// Whether the worker is there, and what it leads to.
+    fn of_worker(&self, event: &Event) {
+        let whole = self.whole();
+        match event {
+            Event::WorkerJoined { .. } => whole.gauge(&named::LIVING_WORKERS, 1.0),
+            Event::WorkerDemoted { .. } => {
+                whole.count(&named::DEMOTED_WORKERS, 1);
+                self.none_living();
+            }
+            Event::WorkerLeft { abandoned, .. } => {
+                whole.count(&named::ABANDONED_LEASES, *abandoned);
+                self.none_living();
+            }
+            Event::WorkerFoundDead { .. } => whole.count(&named::DEAD_WORKERS, 1),
+            Event::DiscoveryTaken { .. } => whole.count(&named::TAKEN_TERMS, 1),
+            Event::ShardsListed {
+                table,
+                listed,
+                created,
+                forgotten,
+            } => {
+                let told = self.of(table);
+                told.gauge(&named::LISTED_SHARDS, *listed as f64);
+                told.count(&named::CREATED_LEASES, *created);
+                told.count(&named::FORGOTTEN_LEASES, *forgotten);
+            }
+            Event::CallFailed { action, kind, .. } => {
+                let labels = [("action", *action), ("kind", failure(*kind))];
+                whole.count_by(&named::FAILED_CALLS, 1, &labels);
+            }
+            Event::LeaseRequested { .. } => whole.count(&named::REQUESTED_LEASES, 1),
+            Event::GroupStopped { .. } => whole.count(&named::STOPPED_GROUPS, 1),
+            Event::CapacityShort { left, .. } => {
+                // A count of leases is exact in an f64.
+                whole.gauge(&named::LEFT_OVER_LEASES, *left as f64);
+            }
+            Event::LeaseUnreadable { .. } => whole.count(&named::UNREADABLE_LEASES, 1),
+            _ => {}
+        }
+    }
+
+    /// Who reads a shard.
+    fn of_lease(&self, event: &Event, place: &Place<'_>) {
+        let told = &place.told;
+        match event {
+            Event::LeaseAcquired { how, .. } => {
+                told.count_by(&named::ACQUIRED_LEASES, 1, &[("how", acquired(how))]);
+                let shard = (place.stream.clone(), place.shard.clone());
+                let mut tables = self.tables();
+                let shards = tables.entry(place.stream.table().to_owned()).or_default();
+                shards.insert(shard, Progress::default());
+            }
+            Event::LeaseReleased { .. } => {
+                told.count(&named::RELEASED_LEASES, 1);
+                self.no_longer_read(place);
+            }
+            Event::LeaseLost { .. } => {
+                told.count(&named::LOST_LEASES, 1);
+                self.no_longer_read(place);
+            }
+            Event::ShardEnded { .. } => {
+                told.count(&named::ENDED_SHARDS, 1);
+                self.no_longer_read(place);
+            }
+            Event::ShardStopped { .. } => told.count(&named::STOPPED_SHARDS, 1),
+            Event::ShardBlocked { .. } => {
+                told.count(&named::BLOCKED_SHARDS, 1);
+                self.no_longer_read(place);
+            }
+            _ => return,
+        }
+        self.tell_shards(place.stream.table());
+    }
+
+    /// What was read.
+    fn of_reading(&self, event: &Event, place: &Place<'_>) {
+        let told = &place.told;
+        match event {
+            Event::PageFetched { records, bytes, .. } => {
+                let holds = if *records == 0 { "nothing" } else { "records" };
+                told.count_by(&named::FETCHED_PAGES, 1, &[("holds", holds)]);
+                told.count(&named::FETCHED_RECORDS, *records);
+                told.count(&named::FETCHED_BYTES, *bytes);
+                if *records == 0 {
+                    self.idle(place);
+                }
+            }
+            Event::IteratorExpired { .. } => told.count(&named::EXPIRED_ITERATORS, 1),
+            Event::TooManyReaders { .. } => told.count(&named::CROWDED_SHARDS, 1),
+            Event::RetentionShort { headroom, .. } => {
+                self.aged(place, Some(RETENTION.saturating_sub(*headroom)));
+            }
+            Event::DataLost(loss) => {
+                told.count_by(&named::DATA_LOSSES, 1, &[("cause", cause(loss.why))]);
+            }
+            _ => {}
+        }
+    }
+
+    /// What the processor did with it.
+    fn of_processing(&self, event: &Event, place: &Place<'_>) {
+        let told = &place.told;
+        match event {
+            Event::BatchDelivered {
+                records, attempt, ..
+            } => {
+                let attempt = if *attempt == 1 { "first" } else { "repeated" };
+                told.count_by(&named::DELIVERED_RECORDS, *records, &[("attempt", attempt)]);
+                self.change(place, |known| known.in_hand = true);
+            }
+            Event::BatchProcessed {
+                records,
+                took,
+                iterator_age,
+                ..
+            } => {
+                told.count(&named::PROCESSED_RECORDS, *records);
+                told.count(&named::PROCESSED_BATCHES, 1);
+                told.record(&named::BATCH_RECORDS, *records as f64);
+                told.record(&named::PROCESSING_SECONDS, took.as_secs_f64());
+                if let Some(age) = iterator_age {
+                    told.record(&named::ITERATOR_AGE_SECONDS, age.as_secs_f64());
+                }
+                self.change(place, |known| known.in_hand = false);
+                self.aged(place, *iterator_age);
+            }
+            Event::BatchFailed { error, .. } => {
+                let how = if error.is_some() { "error" } else { "panic" };
+                told.count_by(&named::FAILED_BATCHES, 1, &[("how", how)]);
+            }
+            Event::ProcessorPending { .. } => told.count(&named::PENDING_CALLS, 1),
+            Event::RecordSkipped { .. } => told.count(&named::SKIPPED_RECORDS, 1),
+            Event::DeferralDropped { .. } => told.count(&named::DROPPED_DEFERRALS, 1),
+            Event::CheckpointStored { .. } => told.count(&named::STORED_CHECKPOINTS, 1),
+            _ => {}
+        }
+    }
+
+    /// Does this to what is known of a shard that is read.
+    fn change<T>(&self, place: &Place<'_>, change: impl FnOnce(&mut Progress) -> T) -> Option<T> {
+        let mut tables = self.tables();
+        let shards = tables.get_mut(place.stream.table())?;
+        let known = shards.get_mut(&(place.stream.clone(), place.shard.clone()))?;
+        Some(change(known))
+    }
+
+    fn no_longer_read(&self, place: &Place<'_>) {
+        if let Some(shards) = self.tables().get_mut(place.stream.table()) {
+            shards.remove(&(place.stream.clone(), place.shard.clone()));
+        }
+    }
+
+    fn aged(&self, place: &Place<'_>, age: Option<Duration>) {
+        self.change(place, |known| known.age = age.or(known.age));
+        self.tell_shards(place.stream.table());
+    }
+
+    /// A page was empty: what was acknowledged last is no measure any more of how far behind the shard is, unless
+    /// the processor still has records of it.
+    fn idle(&self, place: &Place<'_>) {
+        let caught_up = |known: &mut Progress| !known.in_hand && known.age.take().is_some();
+        if self.change(place, caught_up) == Some(true) {
+            self.tell_shards(place.stream.table());
+        }
+    }
+
+    fn none_living(&self) {
+        self.whole().gauge(&named::LIVING_WORKERS, 0.0);
+        let tables: Vec<String> = {
+            let mut tables = self.tables();
+            tables.values_mut().for_each(BTreeMap::clear);
+            tables.keys().cloned().collect()
+        };
+        tables.iter().for_each(|table| self.tell_shards(table));
+    }
+
+    fn tell_shards(&self, table: &str) {
+        let (owned, oldest) = {
+            let tables = self.tables();
+            let shards = tables.get(table);
+            (shards.map_or(0, BTreeMap::len), shards.and_then(oldest))
+        };
+        let told = self.of(table);
+        told.gauge(&named::OWNED_LEASES, owned as f64);
+        let oldest = oldest.unwrap_or_default().as_secs_f64();
+        told.gauge(&named::OLDEST_ITERATOR_AGE_SECONDS, oldest);
+        let headroom = RETENTION.as_secs_f64() - oldest;
+        told.gauge(&named::RETENTION_HEADROOM_SECONDS, headroom.max(0.0));
+    }
+
+    fn tables(&self) -> MutexGuard<'_, BTreeMap<String, Shards>> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells a recorder numbers with the same labels.
+struct Teller<'a> {
+    labels: &'a [Label],
+    table: Option<&'a str>,
+}
+
+/// A shard that an event is about.
+struct Place<'a> {
+    stream: &'a StreamArn,
+    shard: &'a ShardId,
+    told: Teller<'a>,
+}
+
+impl Teller<'_> {
     fn labels(&self, own: &[(&'static str, &'static str)]) -> Vec<Label> {
         let own = own
             .iter()
             .map(|(name, value)| Label::from_static_parts(name, value));
-        self.labels.iter().cloned().chain(own).collect()
+        let table = self.table.map(|table| Label::new(TABLE, table.to_owned()));
+        self.labels
+            .iter()
+            .cloned()
+            .chain(table)
+            .chain(own)
+            .collect()
     }
 
     fn count(&self, metric: &Metric, by: usize) {
@@ -91,197 +331,22 @@ impl MetricsObserver {
     fn record(&self, metric: &Metric, value: f64) {
         metrics::histogram!(metric.name, self.labels(&[])).record(value);
     }
-
-    /// Whether the worker is there, and what it leads to.
-    fn of_worker(&self, event: &Event) {
-        match event {
-            Event::WorkerJoined { .. } => self.gauge(&named::LIVING_WORKERS, 1.0),
-            Event::WorkerDemoted { .. } => {
-                self.count(&named::DEMOTED_WORKERS, 1);
-                self.none_living();
-            }
-            Event::WorkerLeft { abandoned, .. } => {
-                self.count(&named::ABANDONED_LEASES, *abandoned);
-                self.none_living();
-            }
-            Event::WorkerFoundDead { .. } => self.count(&named::DEAD_WORKERS, 1),
-            Event::DiscoveryTaken { .. } => self.count(&named::TAKEN_TERMS, 1),
-            Event::ShardsListed {
-                listed,
-                created,
-                forgotten,
-            } => {
-                self.gauge(&named::LISTED_SHARDS, *listed as f64);
-                self.count(&named::CREATED_LEASES, *created);
-                self.count(&named::FORGOTTEN_LEASES, *forgotten);
-            }
-            Event::CallFailed { action, kind, .. } => {
-                let labels = [("action", *action), ("kind", failure(*kind))];
-                self.count_by(&named::FAILED_CALLS, 1, &labels);
-            }
-            _ => {}
-        }
-    }
-
-    /// Who reads a shard.
-    fn of_lease(&self, event: &Event) {
-        match event {
-            Event::LeaseAcquired { shard, how, .. } => {
-                self.count_by(&named::ACQUIRED_LEASES, 1, &[("how", acquired(how))]);
-                self.shards().insert(shard.clone(), Progress::default());
-            }
-            Event::LeaseRequested { .. } => self.count(&named::REQUESTED_LEASES, 1),
-            Event::LeaseReleased { shard, .. } => {
-                self.count(&named::RELEASED_LEASES, 1);
-                self.shards().remove(shard);
-            }
-            Event::LeaseLost { shard, .. } => {
-                self.count(&named::LOST_LEASES, 1);
-                self.shards().remove(shard);
-            }
-            Event::ShardEnded { shard, .. } => {
-                self.count(&named::ENDED_SHARDS, 1);
-                self.shards().remove(shard);
-            }
-            Event::ShardStopped { .. } => self.count(&named::STOPPED_SHARDS, 1),
-            Event::ShardBlocked { shard, .. } => {
-                self.count(&named::BLOCKED_SHARDS, 1);
-                self.shards().remove(shard);
-            }
-            Event::GroupStopped { .. } => self.count(&named::STOPPED_GROUPS, 1),
-            Event::CapacityShort { left, .. } => {
-                // A count of leases is exact in an f64.
-                self.gauge(&named::LEFT_OVER_LEASES, *left as f64);
-            }
-            Event::LeaseUnreadable { .. } => self.count(&named::UNREADABLE_LEASES, 1),
-            _ => return,
-        }
-        self.tell_shards();
-    }
-
-    /// What was read.
-    fn of_reading(&self, event: &Event) {
-        match event {
-            Event::PageFetched {
-                shard,
-                records,
-                bytes,
-            } => {
-                let holds = if *records == 0 { "nothing" } else { "records" };
-                self.count_by(&named::FETCHED_PAGES, 1, &[("holds", holds)]);
-                self.count(&named::FETCHED_RECORDS, *records);
-                self.count(&named::FETCHED_BYTES, *bytes);
-                if *records == 0 {
-                    self.idle(shard);
-                }
-            }
-            Event::IteratorExpired { .. } => self.count(&named::EXPIRED_ITERATORS, 1),
-            Event::TooManyReaders { .. } => self.count(&named::CROWDED_SHARDS, 1),
-            Event::RetentionShort { shard, headroom } => {
-                self.aged(shard, Some(RETENTION.saturating_sub(*headroom)));
-            }
-            Event::DataLost(loss) => {
-                self.count_by(&named::DATA_LOSSES, 1, &[("cause", cause(loss.why))]);
-            }
-            _ => {}
-        }
-    }
-
-    /// What the processor did with it.
-    fn of_processing(&self, event: &Event) {
-        match event {
-            Event::BatchDelivered {
-                shard,
-                records,
-                attempt,
-                ..
-            } => {
-                let attempt = if *attempt == 1 { "first" } else { "repeated" };
-                self.count_by(&named::DELIVERED_RECORDS, *records, &[("attempt", attempt)]);
-                if let Some(known) = self.shards().get_mut(shard) {
-                    known.in_hand = true;
-                }
-            }
-            Event::BatchProcessed {
-                shard,
-                records,
-                took,
-                iterator_age,
-            } => {
-                self.count(&named::PROCESSED_RECORDS, *records);
-                self.count(&named::PROCESSED_BATCHES, 1);
-                self.record(&named::BATCH_RECORDS, *records as f64);
-                self.record(&named::PROCESSING_SECONDS, took.as_secs_f64());
-                if let Some(age) = iterator_age {
-                    self.record(&named::ITERATOR_AGE_SECONDS, age.as_secs_f64());
-                }
-                self.worked_off(shard);
-                self.aged(shard, *iterator_age);
-            }
-            Event::BatchFailed { error, .. } => {
-                let how = if error.is_some() { "error" } else { "panic" };
-                self.count_by(&named::FAILED_BATCHES, 1, &[("how", how)]);
-            }
-            Event::ProcessorPending { .. } => self.count(&named::PENDING_CALLS, 1),
-            Event::RecordSkipped { .. } => self.count(&named::SKIPPED_RECORDS, 1),
-            Event::DeferralDropped { .. } => self.count(&named::DROPPED_DEFERRALS, 1),
-            Event::CheckpointStored { .. } => self.count(&named::STORED_CHECKPOINTS, 1),
-            _ => {}
-        }
-    }
-
-    fn aged(&self, shard: &ShardId, age: Option<Duration>) {
-        if let Some(known) = self.shards().get_mut(shard) {
-            known.age = age.or(known.age);
-        }
-        self.tell_shards();
-    }
-
-    fn worked_off(&self, shard: &ShardId) {
-        if let Some(known) = self.shards().get_mut(shard) {
-            known.in_hand = false;
-        }
-    }
-
-    /// A page was empty: what was acknowledged last is no measure any more of how far behind the shard is, unless
-    /// the processor still has records of it.
-    fn idle(&self, shard: &ShardId) {
-        match self.shards().get_mut(shard) {
-            Some(known) if !known.in_hand && known.age.is_some() => known.age = None,
-            _ => return,
-        }
-        self.tell_shards();
-    }
-
-    fn none_living(&self) {
-        self.gauge(&named::LIVING_WORKERS, 0.0);
-        self.shards().clear();
-        self.tell_shards();
-    }
-
-    fn tell_shards(&self) {
-        let (owned, oldest) = {
-            let shards = self.shards();
-            (shards.len(), oldest(&shards))
-        };
-        self.gauge(&named::OWNED_LEASES, owned as f64);
-        let oldest = oldest.unwrap_or_default().as_secs_f64();
-        self.gauge(&named::OLDEST_ITERATOR_AGE_SECONDS, oldest);
-        let headroom = RETENTION.as_secs_f64() - oldest;
-        self.gauge(&named::RETENTION_HEADROOM_SECONDS, headroom.max(0.0));
-    }
-
-    fn shards(&self) -> MutexGuard<'_, BTreeMap<ShardId, Progress>> {
-        self.shards.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Observer for MetricsObserver {
     fn observe(&self, event: &Event) {
         self.of_worker(event);
-        self.of_lease(event);
-        self.of_reading(event);
-        self.of_processing(event);
+        if let Some((stream, shard)) = event.shard() {
+            let told = self.of(stream.table());
+            let place = Place {
+                stream,
+                shard,
+                told,
+            };
+            self.of_lease(event, &place);
+            self.of_reading(event, &place);
+            self.of_processing(event, &place);
+        }
     }
 }
 
@@ -299,7 +364,7 @@ impl fmt::Debug for MetricsObserver {
     }
 }
 
-fn oldest(shards: &BTreeMap<ShardId, Progress>) -> Option<Duration> {
+fn oldest(shards: &Shards) -> Option<Duration> {
     shards.values().filter_map(|known| known.age).max()
 }
 
@@ -344,13 +409,22 @@ mod tests {
     use shardkeeper_core::checkpoint::Checkpoint;
     use shardkeeper_core::ids::SequenceNumber;
 
+    fn stream(table: &str) -> StreamArn {
+        let arn = format!(
+            "arn:aws:dynamodb:us-west-2:111122223333:table/{table}/stream/2015-05-20T20:51:10.252"
+        );
+        StreamArn::parse(&arn).unwrap()
+    }
+
     #[test]
     fn b32_the_age_of_a_shard_that_became_idle_does_not_stand_still() {
         let (observer, shard) = (MetricsObserver::new(), ShardId::from_service("shard-1"));
+        let stream = stream("orders");
         let hours = Duration::from_secs(7200);
-        let age = || oldest(&observer.shards());
+        let age = || oldest(&observer.tables()["orders"]);
         let page = |records| {
             observer.observe(&Event::PageFetched {
+                stream: stream.clone(),
                 shard: shard.clone(),
                 records,
                 bytes: 100,
@@ -359,6 +433,7 @@ mod tests {
         let delivered = || {
             let number = SequenceNumber::from_service("7").unwrap();
             observer.observe(&Event::BatchDelivered {
+                stream: stream.clone(),
                 shard: shard.clone(),
                 epoch: 1,
                 records: 5,
@@ -369,6 +444,7 @@ mod tests {
         };
         let processed = || {
             observer.observe(&Event::BatchProcessed {
+                stream: stream.clone(),
                 shard: shard.clone(),
                 records: 5,
                 took: hours,
@@ -376,6 +452,7 @@ mod tests {
             });
         };
         observer.observe(&Event::LeaseAcquired {
+            stream: stream.clone(),
             shard: shard.clone(),
             epoch: 1,
             from: Checkpoint::TrimHorizon,

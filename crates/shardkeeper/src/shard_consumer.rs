@@ -19,7 +19,7 @@ use shardkeeper_core::consumer::{Action, Consumer, Event as Happened, Outcome as
 use shardkeeper_core::event::{DataLoss, Event, LossCause};
 use shardkeeper_core::hand::Hand;
 use shardkeeper_core::headroom::Headroom;
-use shardkeeper_core::ids::ShardId;
+use shardkeeper_core::ids::{ShardId, StreamArn};
 use shardkeeper_core::lease::{Departure, Held, Lease};
 use shardkeeper_core::lineage::Shard;
 use shardkeeper_core::planted;
@@ -306,6 +306,10 @@ impl ShardConsumer {
         self.lease.shard.clone()
     }
 
+    fn stream(&self) -> StreamArn {
+        self.lease.stream.clone()
+    }
+
     fn prefetch(&mut self) {
         let waiting = self.queue.len() + usize::from(self.hand.is_some());
         let room = waiting <= usize::from(self.world.settings.prefetch_pages);
@@ -394,6 +398,7 @@ impl ShardConsumer {
             return;
         }
         let loss = DataLoss {
+            stream: self.stream(),
             shard: self.shard(),
             from: gap.from,
             to: gap.to,
@@ -438,6 +443,7 @@ impl ShardConsumer {
     async fn finish(mut self, how: Fate) -> Finished {
         if how == Fate::Lost {
             self.emit(&Event::LeaseLost {
+                stream: self.stream(),
                 shard: self.shard(),
                 epoch: self.cx.epoch,
             });

@@ -137,6 +137,7 @@ impl ShardDiscovery {
         } = tended?;
         book.pages = pages;
         self.listing.observers.emit(&Event::ShardsListed {
+            table: self.choice.table().to_owned(),
             listed,
             created,
             forgotten,

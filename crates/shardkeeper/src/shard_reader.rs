@@ -239,6 +239,7 @@ impl ShardReader {
             .pace
             .after_page(count, bytes, limit, self.world.idle_poll());
         self.world.observers.emit(&Event::PageFetched {
+            stream: self.stream.clone(),
             shard: self.shard.clone(),
             records: count,
             bytes,
@@ -316,6 +317,7 @@ impl ShardReader {
         match error.kind {
             FailureKind::ExpiredIterator => {
                 self.world.observers.emit(&Event::IteratorExpired {
+                    stream: self.stream.clone(),
                     shard: self.shard.clone(),
                 });
                 if planted!(ReopensAtHorizon) {
@@ -377,10 +379,11 @@ impl ShardReader {
 
     fn crowded(&mut self) {
         if let Some(lasted) = self.crowd.refused(self.world.env.now()) {
-            let shard = self.shard.clone();
-            self.world
-                .observers
-                .emit(&Event::TooManyReaders { shard, lasted });
+            self.world.observers.emit(&Event::TooManyReaders {
+                stream: self.stream.clone(),
+                shard: self.shard.clone(),
+                lasted,
+            });
         }
     }
 

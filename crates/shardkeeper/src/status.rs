@@ -84,26 +84,22 @@ pub(crate) struct StatusBoard(Mutex<Board>);
 #[derive(Debug, Default)]
 struct Board {
     status: WorkerStatus,
-    /// By shard, because that is what events name; streams of local servers may share the ids of their shards.
-    shards: BTreeMap<ShardId, BTreeMap<RowKey, ShardStatus>>,
+    /// A stream's shards stand together. Streams of local servers may share the ids of their shards.
+    shards: BTreeMap<(StreamArn, ShardId), ShardStatus>,
     failing: u32,
 }
 
 impl Board {
-    fn insert(&mut self, lease: &Lease, status: ShardStatus) {
-        let of_id = self.shards.entry(lease.shard.clone()).or_default();
-        of_id.insert(lease.key.clone(), status);
+    fn insert(&mut self, status: ShardStatus) {
+        let of = (status.stream.clone(), status.shard.clone());
+        self.shards.insert(of, status);
     }
 
-    fn all(&self) -> impl Iterator<Item = &ShardStatus> {
-        self.shards.values().flat_map(BTreeMap::values)
-    }
-
-    /// As the rows of the lease table are: a stream's shards stand together.
-    fn in_order(&self) -> Vec<ShardStatus> {
-        let of_ids = self.shards.values().flatten();
-        let by_key: BTreeMap<&RowKey, &ShardStatus> = of_ids.collect();
-        by_key.into_values().cloned().collect()
+    /// The shard that the event is about, if this worker reads it.
+    fn ours(&mut self, event: &Event) -> Option<&mut ShardStatus> {
+        let (stream, shard) = event.shard()?;
+        let known = self.shards.get_mut(&(stream.clone(), shard.clone()))?;
+        known.ours.then_some(known)
     }
 }
 
@@ -111,7 +107,7 @@ impl StatusBoard {
     pub(crate) fn read(&self) -> WorkerStatus {
         let board = self.lock();
         WorkerStatus {
-            shards: board.in_order(),
+            shards: board.shards.values().cloned().collect(),
             ..board.status.clone()
         }
     }
@@ -121,8 +117,11 @@ impl StatusBoard {
         if ended {
             return Health::Ended;
         }
-        let stopped = board.all().find_map(|shard| shard.stopped.as_ref());
-        let pending = board.all().find_map(|shard| {
+        let stopped = board
+            .shards
+            .values()
+            .find_map(|shard| shard.stopped.as_ref());
+        let pending = board.shards.values().find_map(|shard| {
             let pending = shard.pending?;
             let shard = &shard.shard;
             Some(format!(
@@ -163,8 +162,7 @@ impl StatusBoard {
         let mut before = std::mem::take(&mut board.shards);
         for Sighting { lease, .. } in sightings.values().filter(|seen| !seen.lease.is_finished()) {
             let ours = lease.owner.as_ref() == Some(me);
-            let of_id = before.get_mut(&lease.shard);
-            let known = of_id.and_then(|of_id| of_id.remove(&lease.key));
+            let known = before.remove(&(lease.stream.clone(), lease.shard.clone()));
             let known = known.filter(|known| ours && known.ours);
             let (records, iterator_age, pending) = known
                 .as_ref()
@@ -186,7 +184,7 @@ impl StatusBoard {
                 stopped,
                 pending,
             };
-            board.insert(lease, status);
+            board.insert(status);
         }
     }
 
@@ -204,7 +202,7 @@ impl StatusBoard {
             stopped: None,
             pending: None,
         };
-        self.lock().insert(lease, status);
+        self.lock().insert(status);
     }
 
     /// The worker was stopped in the middle of everything.
@@ -230,25 +228,24 @@ impl Observer for StatusBoard {
                 board.shards.clear();
             }
             Event::StreamChanged { stream } => board.status.stream = Some(stream.clone()),
-            Event::LeaseLost { shard, .. }
-            | Event::ShardBlocked { shard, .. }
-            | Event::LeaseReleased { shard, .. }
-            | Event::ShardEnded { shard, .. } => {
-                if let Some(of_id) = board.shards.get_mut(shard) {
-                    of_id.retain(|_, known| !known.ours);
+            Event::LeaseLost { .. }
+            | Event::ShardBlocked { .. }
+            | Event::LeaseReleased { .. }
+            | Event::ShardEnded { .. } => {
+                if let Some(known) = board.ours(event) {
+                    let of = (known.stream.clone(), known.shard.clone());
+                    board.shards.remove(&of);
                 }
             }
-            Event::ShardStopped { shard, .. }
-            | Event::CheckpointStored { shard, .. }
-            | Event::BatchProcessed { shard, .. }
-            | Event::BatchFailed { shard, .. }
-            | Event::RetentionShort { shard, .. }
-            | Event::ProcessorPending { shard, .. } => {
-                let of_id = board.shards.get_mut(shard).into_iter();
-                of_id
-                    .flat_map(BTreeMap::values_mut)
-                    .filter(|known| known.ours)
-                    .for_each(|known| known.observe(event));
+            Event::ShardStopped { .. }
+            | Event::CheckpointStored { .. }
+            | Event::BatchProcessed { .. }
+            | Event::BatchFailed { .. }
+            | Event::RetentionShort { .. }
+            | Event::ProcessorPending { .. } => {
+                if let Some(known) = board.ours(event) {
+                    known.observe(event);
+                }
             }
             Event::CallFailed {
                 message, action, ..

@@ -14,10 +14,10 @@ impl Observer for TracingObserver {
     fn observe(&self, event: &Event) {
         match event {
             Event::DataLost(loss) => {
-                error!(shard = %loss.shard, from = %loss.from, to = ?loss.to, why = ?loss.why, "records are gone that were never processed");
+                error!(stream = %loss.stream, shard = %loss.shard, from = %loss.from, to = ?loss.to, why = ?loss.why, "records are gone that were never processed");
             }
-            Event::ShardStopped { shard, why } => {
-                error!(%shard, why, "the shard stands still until somebody decides")
+            Event::ShardStopped { stream, shard, why } => {
+                error!(%stream, %shard, why, "the shard stands still until somebody decides")
             }
             Event::LeaseUnreadable { key, why } => {
                 error!(key, why, "a lease row cannot be read and is left alone")
@@ -25,30 +25,41 @@ impl Observer for TracingObserver {
             Event::WorkerDemoted { worker, why } => {
                 warn!(%worker, why, "the worker gave itself up and begins again")
             }
-            Event::LeaseLost { shard, epoch } => warn!(%shard, epoch, "the lease was lost"),
+            Event::LeaseLost {
+                stream,
+                shard,
+                epoch,
+            } => warn!(%stream, %shard, epoch, "the lease was lost"),
             Event::RecordSkipped {
+                stream,
                 shard,
                 sequence_number,
-            } => warn!(%shard, %sequence_number, "a record was skipped"),
+            } => warn!(%stream, %shard, %sequence_number, "a record was skipped"),
             Event::BatchFailed {
+                stream,
                 shard,
                 attempt,
                 retry_in,
                 error,
             } => {
                 let error = error.as_deref().unwrap_or("it panicked");
-                warn!(%shard, attempt, ?retry_in, error, "the processor failed");
+                warn!(%stream, %shard, attempt, ?retry_in, error, "the processor failed");
             }
-            Event::DeferralDropped { shard, after } => {
-                warn!(%shard, %after, "records were given up unacknowledged and are delivered again");
+            Event::DeferralDropped {
+                stream,
+                shard,
+                after,
+            } => {
+                warn!(%stream, %shard, %after, "records were given up unacknowledged and are delivered again");
             }
             Event::GroupStopped { why } => error!(why, "no worker of this application goes on"),
             Event::ShardBlocked {
+                stream,
                 shard,
                 epoch,
                 silent,
             } => {
-                error!(%shard, epoch, ?silent, "user code blocks a thread; the lease was let go: keep blocking work out of async functions");
+                error!(%stream, %shard, epoch, ?silent, "user code blocks a thread; the lease was let go: keep blocking work out of async functions");
             }
             Event::CapacityShort { left: 0, .. } => info!("no lease is left over any more"),
             Event::CapacityShort { left, max_leases } => {
@@ -57,14 +68,26 @@ impl Observer for TracingObserver {
                     max_leases, "leases are left over: start more workers, or raise max_leases"
                 );
             }
-            Event::ProcessorPending { shard, pending } => {
-                warn!(%shard, ?pending, "a call of the processor does not return");
+            Event::ProcessorPending {
+                stream,
+                shard,
+                pending,
+            } => {
+                warn!(%stream, %shard, ?pending, "a call of the processor does not return");
             }
-            Event::RetentionShort { shard, headroom } => {
-                error!(%shard, ?headroom, "the shard comes no closer, and its oldest record will be gone");
+            Event::RetentionShort {
+                stream,
+                shard,
+                headroom,
+            } => {
+                error!(%stream, %shard, ?headroom, "the shard comes no closer, and its oldest record will be gone");
             }
-            Event::TooManyReaders { shard, lasted } => {
-                warn!(%shard, ?lasted, "too many read the shard: the service lets in two, whatever application they are of");
+            Event::TooManyReaders {
+                stream,
+                shard,
+                lasted,
+            } => {
+                warn!(%stream, %shard, ?lasted, "too many read the shard: the service lets in two, whatever application they are of");
             }
             Event::TableLeftAlone { table, leases } => {
                 warn!(
@@ -108,34 +131,41 @@ fn progress(event: &Event) {
             info!(%stream, "the stream is over and was read to its end")
         }
         Event::LeaseAcquired {
+            stream,
             shard,
             epoch,
             from,
             how,
         } => {
-            info!(%shard, epoch, %from, ?how, "the lease is ours");
+            info!(%stream, %shard, epoch, %from, ?how, "the lease is ours");
         }
         Event::LeaseReleased {
+            stream,
             shard,
             epoch,
             at,
             to,
         } => {
-            info!(%shard, epoch, %at, to = to.as_ref().map(tracing::field::display), "the lease was let go");
+            info!(%stream, %shard, epoch, %at, to = to.as_ref().map(tracing::field::display), "the lease was let go");
         }
-        Event::ShardEnded { shard, children } => {
-            info!(%shard, ?children, "the shard has ended")
+        Event::ShardEnded {
+            stream,
+            shard,
+            children,
+        } => {
+            info!(%stream, %shard, ?children, "the shard has ended")
         }
         Event::LeaseRequested { lease, owner } => debug!(lease, %owner, "asked for a lease"),
-        Event::IteratorExpired { shard } => {
-            debug!(%shard, "the iterator expired and was opened again")
+        Event::IteratorExpired { stream, shard } => {
+            debug!(%stream, %shard, "the iterator expired and was opened again")
         }
         Event::ShardsListed {
+            table,
             listed,
             created,
             forgotten,
         } => {
-            debug!(listed, created, forgotten, "the stream was listed");
+            debug!(table, listed, created, forgotten, "the stream was listed");
         }
         other => trace!(event = ?other),
     }

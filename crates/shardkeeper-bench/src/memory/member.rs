@@ -62,6 +62,7 @@ impl Pages {
                 shard,
                 records,
                 bytes,
+                ..
             } if *records > 0 => {
                 let bytes = u64::try_from(*bytes).unwrap_or(0);
                 held.of.entry(shard.clone()).or_default().push_back(bytes);

@@ -308,7 +308,7 @@ impl World {
             | Event::CheckpointStored { shard, .. }
             | Event::ShardEnded { shard, .. }
             | Event::ShardStopped { shard, .. }
-            | Event::IteratorExpired { shard } => shard,
+            | Event::IteratorExpired { shard, .. } => shard,
             Event::DataLost(loss) => &loss.shard,
             _ => return None,
         };

@@ -140,6 +140,7 @@ fn listen(stage: &Stage, seat: usize, event: &Event) {
             epoch,
             from,
             how,
+            ..
         } => {
             let text = format!("w{seat} has the lease from {from} on under token {epoch}, {how:?}");
             state.tell(Some(shard), text);
@@ -162,12 +163,13 @@ fn listen(stage: &Stage, seat: usize, event: &Event) {
         Event::ShardEnded { shard, .. } => {
             state.tell(Some(shard), format!("w{seat} has finished the shard"));
         }
-        Event::ShardStopped { shard, why } => {
+        Event::ShardStopped { shard, why, .. } => {
             state.tell(Some(shard), format!("the shard is stopped: {why}"));
         }
         Event::RecordSkipped {
             shard,
             sequence_number,
+            ..
         } => {
             let text = format!("the processor of w{seat} skips record {sequence_number}");
             state.tell(Some(shard), text);
@@ -187,7 +189,7 @@ fn listen(stage: &Stage, seat: usize, event: &Event) {
         Event::WorkerFoundDead { worker } => {
             state.tell(None, format!("w{seat} finds {worker} dead"));
         }
-        Event::IteratorExpired { shard } => {
+        Event::IteratorExpired { shard, .. } => {
             state.tell(Some(shard), format!("the iterator of w{seat} has expired"));
         }
         _ => {}

@@ -32,6 +32,7 @@ impl LeaseKeeper {
             // Whatever it wakes up to, it calls no user code any more.
             running.orders.send_replace(Order::Lost);
             self.emit(&Event::ShardBlocked {
+                stream: running.stream.clone(),
                 shard: running.shard.clone(),
                 epoch: running.epoch,
                 silent: running.pulse.silent(),

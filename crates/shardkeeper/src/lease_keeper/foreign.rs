@@ -35,8 +35,8 @@ impl LeaseKeeper {
                     {
                         seen.lease = stopped;
                     }
-                    let shard = lease.shard;
-                    self.emit(&Event::ShardStopped { shard, why });
+                    let Lease { stream, shard, .. } = lease;
+                    self.emit(&Event::ShardStopped { stream, shard, why });
                 }
                 Ok(Answer::Refused(_) | Answer::Conflict) => {}
                 Err(error) => self.told(&error),

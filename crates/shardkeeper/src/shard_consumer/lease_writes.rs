@@ -108,11 +108,12 @@ impl ShardConsumer {
     }
 
     pub(super) fn written(&mut self, written: Written) {
-        let (shard, epoch) = (self.shard(), self.cx.epoch);
+        let (stream, shard, epoch) = (self.stream(), self.shard(), self.cx.epoch);
         match written {
             Written::Stored(held, checkpoint) => {
                 self.held = Some(held);
                 self.emit(&Event::CheckpointStored {
+                    stream,
                     shard,
                     epoch,
                     checkpoint,
@@ -122,6 +123,7 @@ impl ShardConsumer {
             Written::Departed(departure) => {
                 match &departure {
                     Departure::Stopped { why, .. } => self.emit(&Event::ShardStopped {
+                        stream,
                         shard,
                         why: why.clone(),
                     }),
@@ -133,6 +135,7 @@ impl ShardConsumer {
                         };
                         let at = self.life.acknowledged();
                         self.emit(&Event::LeaseReleased {
+                            stream,
                             shard,
                             epoch,
                             at,
@@ -145,7 +148,11 @@ impl ShardConsumer {
             }
             Written::Ended(born) => {
                 let children = self.children.iter().map(|child| child.id.clone()).collect();
-                self.emit(&Event::ShardEnded { shard, children });
+                self.emit(&Event::ShardEnded {
+                    stream,
+                    shard,
+                    children,
+                });
                 self.finished = Some((None, born));
                 self.happened(Happened::EndStored);
             }

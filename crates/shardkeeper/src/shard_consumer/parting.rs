@@ -117,6 +117,7 @@ impl ShardConsumer {
     pub(super) fn begin_again(&mut self) {
         let from = self.life.acknowledged();
         self.emit(&Event::DeferralDropped {
+            stream: self.stream(),
             shard: self.shard(),
             after: from,
         });

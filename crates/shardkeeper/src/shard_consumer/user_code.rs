@@ -66,6 +66,7 @@ impl ShardConsumer {
             let (shard, epoch, attempt) = (self.shard(), self.cx.epoch, hand.attempt());
             let records = delivery.len();
             self.emit(&Event::BatchDelivered {
+                stream: self.stream(),
                 shard,
                 epoch,
                 records,
@@ -167,6 +168,7 @@ impl ShardConsumer {
         };
         let (shard, records, took) = (self.shard(), done.records, now.saturating_sub(began));
         self.emit(&Event::BatchProcessed {
+            stream: self.stream(),
             shard,
             records,
             took,
@@ -196,6 +198,7 @@ impl ShardConsumer {
             Some(skipped) => {
                 let (shard, sequence_number) = (self.shard(), skipped.through);
                 self.emit(&Event::RecordSkipped {
+                    stream: self.stream(),
                     shard,
                     sequence_number,
                 });
@@ -212,6 +215,7 @@ impl ShardConsumer {
     /// The error of an attempt that has no next one: otherwise nobody would ever learn it.
     fn tell_failure(&self, error: String) {
         self.emit(&Event::BatchFailed {
+            stream: self.stream(),
             shard: self.shard(),
             attempt: self.hand.as_ref().map_or(1, |hand| hand.attempt()),
             retry_in: Duration::ZERO,
@@ -227,6 +231,7 @@ impl ShardConsumer {
             attempt
         });
         self.emit(&Event::BatchFailed {
+            stream: self.stream(),
             shard: self.shard(),
             attempt,
             retry_in,
@@ -247,6 +252,7 @@ impl ShardConsumer {
         let attempt = self.retry.attempts() + 1;
         let retry_in = self.retry.next_pause();
         self.emit(&Event::BatchFailed {
+            stream: self.stream(),
             shard: self.shard(),
             attempt,
             retry_in,

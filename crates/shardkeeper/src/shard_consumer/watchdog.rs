@@ -51,8 +51,11 @@ impl ShardConsumer {
             if planted!(SlowCallEndsWorker) {
                 self.world.standing.end("a call took too long");
             }
-            let shard = self.shard();
-            self.emit(&Event::ProcessorPending { shard, pending });
+            self.emit(&Event::ProcessorPending {
+                stream: self.stream(),
+                shard: self.shard(),
+                pending,
+            });
             self.look_at_the_age();
         }
     }
@@ -64,8 +67,11 @@ impl ShardConsumer {
             return;
         };
         if let Some(headroom) = self.headroom.look(age, self.world.env.now()) {
-            let shard = self.shard();
-            self.emit(&Event::RetentionShort { shard, headroom });
+            self.emit(&Event::RetentionShort {
+                stream: self.stream(),
+                shard: self.shard(),
+                headroom,
+            });
         }
     }
 

@@ -93,6 +93,7 @@ impl ShardDiscovery {
     ) -> Option<Birth> {
         let shard = &found.shard;
         let loss = (found.orphan && !begins).then(|| DataLoss {
+            stream: stream.clone(),
             shard: shard.parent.clone().unwrap_or_else(|| shard.id.clone()),
             from: Checkpoint::TrimHorizon,
             to: shard.starting,
@@ -181,10 +182,11 @@ impl ShardDiscovery {
             self.listing.observers.emit(&Event::DataLost(loss.clone()));
         }
         if let Some(Stop { why, .. }) = &birth.lease.stopped {
-            let (shard, why) = (birth.lease.shard.clone(), why.clone());
-            self.listing
-                .observers
-                .emit(&Event::ShardStopped { shard, why });
+            self.listing.observers.emit(&Event::ShardStopped {
+                stream: birth.lease.stream.clone(),
+                shard: birth.lease.shard.clone(),
+                why: why.clone(),
+            });
         }
     }
 }

@@ -76,6 +76,7 @@ impl Stagecraft {
 
     fn acquires(&mut self, shard: usize) {
         let acquired = Event::LeaseAcquired {
+            stream: self.streams.streams[0].arn.clone(),
             shard: self.streams.shards[shard].id.clone(),
             epoch: EPOCH,
             from: Checkpoint::TrimHorizon,
