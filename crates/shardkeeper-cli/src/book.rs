@@ -75,18 +75,33 @@ impl Book {
         book
     }
 
-    /// The lease of the one shard that is called so, in full or by the end of its id.
+    /// The lease of the one shard that is called so, in full or by the end of its id; `TABLE/SHARD` where tables of local
+    /// servers share the ids of their shards.
     pub(crate) fn find(&self, name: &str) -> Result<&Lease, Failure> {
-        let exact = self.leases.iter().find(|l| l.shard.as_str() == name);
-        if let Some(lease) = exact {
-            return Ok(lease);
+        let (table, id) = match name.rsplit_once('/') {
+            Some((table, id)) => (Some(table), id),
+            None => (None, name),
+        };
+        let of_table = |lease: &&Lease| table.is_none_or(|table| lease.stream.table() == table);
+        let all: Vec<&Lease> = self.leases.iter().filter(of_table).collect();
+        let named = |is: &dyn Fn(&str) -> bool| -> Vec<&Lease> {
+            let named = all.iter().filter(|lease| is(lease.shard.as_str()));
+            named.copied().collect()
+        };
+        let mut found = named(&|shard| shard == id);
+        if found.is_empty() {
+            found = named(&|shard| shard.ends_with(id));
         }
-        let called_so = |lease: &&Lease| lease.shard.as_str().ends_with(name);
-        let found: Vec<&Lease> = self.leases.iter().filter(called_so).collect();
         match found[..] {
             [lease] => Ok(lease),
             [] => Err(Failure::new(format!("no lease of a shard called {name}"))
                 .advice("`shardkeeper leases --all` lists them")),
+            [first, .., last] if first.stream.table() != last.stream.table() => {
+                Err(Failure::new(format!(
+                    "{} shards of several tables are called {name}: say TABLE/SHARD",
+                    found.len()
+                )))
+            }
             _ => Err(Failure::new(format!(
                 "{} shards end with {name}: give more of the id",
                 found.len()
@@ -180,6 +195,26 @@ mod tests {
         assert_eq!(called("2-aaaa").unwrap(), "shardId-2-aaaa");
         assert!(called("aaaa").unwrap_err().what().contains("2 shards"));
         assert!(called("bbbb").unwrap_err().what().contains("no lease"));
+    }
+
+    #[test]
+    fn s15_a_shard_whose_id_another_table_has_too_is_found_by_its_table_alone() {
+        let mut other = lease("shard-1", None);
+        let stream = STREAM.replace("orders", "customers");
+        other
+            .columns
+            .insert(column::STREAM_ARN.into(), Value::from(stream.as_str()));
+        let book = Book::of(&[lease("shard-1", None), other]);
+        let called = |name| book.find(name).map(|lease| lease.stream.table().to_owned());
+        assert!(
+            called("shard-1")
+                .unwrap_err()
+                .what()
+                .contains("TABLE/SHARD")
+        );
+        assert_eq!(called("orders/shard-1").unwrap(), "orders");
+        assert_eq!(called("customers/1").unwrap(), "customers");
+        assert!(called("nobody/1").unwrap_err().what().contains("no lease"));
     }
 
     #[test]
