@@ -98,10 +98,12 @@ fn marked(table: &str, iterator: &ShardIterator) -> ShardIterator {
 
 /// The value of each metric, by its name and its table.
 #[derive(Clone, Default)]
-struct Values(Arc<Mutex<BTreeMap<(String, String), Arc<AtomicU64>>>>);
+struct Values(Arc<Mutex<BTreeMap<(String, String), Value>>>);
+
+type Value = Arc<AtomicU64>;
 
 impl Values {
-    fn of(&self, key: &Key) -> Arc<AtomicU64> {
+    fn of(&self, key: &Key) -> Value {
         let table = key.labels().find(|label| label.key() == "table");
         let table = table.map_or("", |label| label.value()).to_owned();
         let mut values = self.0.lock().unwrap();

@@ -90,7 +90,7 @@ impl Parts {
             let ended = self.incarnation(&joined, &factory, &leave).await?;
             match ended {
                 Ended::Refused(why) => return Err(Error::new(ErrorKind::Invalid, why)),
-                Ended::StreamEnded => return Ok(self.ended()),
+                Ended::Over => return Ok(self.ended()),
                 Ended::Left => return Ok(Outcome::Left),
                 Ended::GivenUp if leave.is_cancelled() => return Ok(Outcome::Left),
                 Ended::GivenUp => {

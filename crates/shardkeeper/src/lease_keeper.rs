@@ -135,7 +135,7 @@ pub(crate) enum Ended {
     /// It gave itself up, or the grace of the shutdown was over.
     GivenUp,
     /// Nothing will ever come of what the worker reads.
-    StreamEnded,
+    Over,
     /// The table is not for us.
     Refused(String),
 }

@@ -22,36 +22,6 @@ impl Observer for TracingObserver {
             Event::LeaseUnreadable { key, why } => {
                 error!(key, why, "a lease row cannot be read and is left alone")
             }
-            Event::WorkerDemoted { worker, why } => {
-                warn!(%worker, why, "the worker gave itself up and begins again")
-            }
-            Event::LeaseLost {
-                stream,
-                shard,
-                epoch,
-            } => warn!(%stream, %shard, epoch, "the lease was lost"),
-            Event::RecordSkipped {
-                stream,
-                shard,
-                sequence_number,
-            } => warn!(%stream, %shard, %sequence_number, "a record was skipped"),
-            Event::BatchFailed {
-                stream,
-                shard,
-                attempt,
-                retry_in,
-                error,
-            } => {
-                let error = error.as_deref().unwrap_or("it panicked");
-                warn!(%stream, %shard, attempt, ?retry_in, error, "the processor failed");
-            }
-            Event::DeferralDropped {
-                stream,
-                shard,
-                after,
-            } => {
-                warn!(%stream, %shard, %after, "records were given up unacknowledged and are delivered again");
-            }
             Event::GroupStopped { why } => error!(why, "no worker of this application goes on"),
             Event::ShardBlocked {
                 stream,
@@ -68,13 +38,6 @@ impl Observer for TracingObserver {
                     max_leases, "leases are left over: start more workers, or raise max_leases"
                 );
             }
-            Event::ProcessorPending {
-                stream,
-                shard,
-                pending,
-            } => {
-                warn!(%stream, %shard, ?pending, "a call of the processor does not return");
-            }
             Event::RetentionShort {
                 stream,
                 shard,
@@ -82,31 +45,75 @@ impl Observer for TracingObserver {
             } => {
                 error!(%stream, %shard, ?headroom, "the shard comes no closer, and its oldest record will be gone");
             }
-            Event::TooManyReaders {
-                stream,
-                shard,
-                lasted,
-            } => {
-                warn!(%stream, %shard, ?lasted, "too many read the shard: the service lets in two, whatever application they are of");
-            }
-            Event::TableLeftAlone { table, leases } => {
-                warn!(
-                    table,
-                    leases, "the group has leases of a table that this worker does not read"
-                );
-            }
-            Event::StreamHeldUp { stream, stopped } => {
-                warn!(%stream, stopped, "the stream is over but for shards that stand still until somebody decides");
-            }
-            Event::StartIgnored { why } => warn!(why, "the start position is not used"),
-            Event::CallFailed {
-                action,
-                kind,
-                message,
-            } => warn!(action, ?kind, message, "a call failed"),
-            Event::WorkerFoundDead { worker } => warn!(%worker, "another worker was found dead"),
-            other => progress(other),
+            other => trouble(other),
         }
+    }
+}
+
+/// What somebody should look at when it comes often.
+fn trouble(event: &Event) {
+    match event {
+        Event::WorkerDemoted { worker, why } => {
+            warn!(%worker, why, "the worker gave itself up and begins again")
+        }
+        Event::LeaseLost {
+            stream,
+            shard,
+            epoch,
+        } => warn!(%stream, %shard, epoch, "the lease was lost"),
+        Event::RecordSkipped {
+            stream,
+            shard,
+            sequence_number,
+        } => warn!(%stream, %shard, %sequence_number, "a record was skipped"),
+        Event::BatchFailed {
+            stream,
+            shard,
+            attempt,
+            retry_in,
+            error,
+        } => {
+            let error = error.as_deref().unwrap_or("it panicked");
+            warn!(%stream, %shard, attempt, ?retry_in, error, "the processor failed");
+        }
+        Event::DeferralDropped {
+            stream,
+            shard,
+            after,
+        } => {
+            warn!(%stream, %shard, %after, "records were given up unacknowledged and are delivered again");
+        }
+        Event::ProcessorPending {
+            stream,
+            shard,
+            pending,
+        } => {
+            warn!(%stream, %shard, ?pending, "a call of the processor does not return");
+        }
+        Event::TooManyReaders {
+            stream,
+            shard,
+            lasted,
+        } => {
+            warn!(%stream, %shard, ?lasted, "too many read the shard: the service lets in two, whatever application they are of");
+        }
+        Event::TableLeftAlone { table, leases } => {
+            warn!(
+                table,
+                leases, "the group has leases of a table that this worker does not read"
+            );
+        }
+        Event::StreamHeldUp { stream, stopped } => {
+            warn!(%stream, stopped, "the stream is over but for shards that stand still until somebody decides");
+        }
+        Event::StartIgnored { why } => warn!(why, "the start position is not used"),
+        Event::CallFailed {
+            action,
+            kind,
+            message,
+        } => warn!(action, ?kind, message, "a call failed"),
+        Event::WorkerFoundDead { worker } => warn!(%worker, "another worker was found dead"),
+        other => progress(other),
     }
 }
 

@@ -54,7 +54,7 @@ impl LeaseKeeper {
     /// Leaves because nothing will ever come.
     pub(super) async fn end(self) -> Ended {
         self.leave().await;
-        Ended::StreamEnded
+        Ended::Over
     }
 
     /// Leaves in order: finishes what is in hand, checkpoints, hands every lease to the least loaded living
