@@ -53,7 +53,8 @@ impl World {
         }
         if me.is_none_or(|me| *row != worker_key(&me)) {
             if self.streams.by_key(row).is_some() {
-                self.die_in_mid_sentence(seat);
+                self.let_arrive(row);
+                self.die_in_mid_sentence(seat, row);
             }
             return None;
         }
@@ -67,17 +68,24 @@ impl World {
         Some(self.now)
     }
 
-    /// A worker that is about to crash dies with its next word on a lease, which arrives when others take over.
-    fn die_in_mid_sentence(&mut self, seat: usize) {
+    /// A worker that is about to crash dies with its next word on a lease, which arrives when others take over: some time
+    /// then, or at the worst moment, between what whoever takes the lease has read and the take.
+    fn die_in_mid_sentence(&mut self, seat: usize, row: &RowKey) {
         let place = &mut self.fleet.seats[seat];
         let dying = std::mem::take(&mut place.last_words);
         let Some(machine) = place.machine.clone().filter(|_| dying) else {
             return;
         };
         let lease = millis(self.scenario.settings.lease_duration);
-        self.weather.late = Some(self.dice.u64(lease..lease + 6 * SECOND));
+        self.weather.late = Some(if self.dice.bool() {
+            (2 * lease, Some(row.clone()))
+        } else {
+            (self.dice.u64(lease..lease + 6 * SECOND), None)
+        });
         self.write_while_it_matters();
         machine.halt(Halt::Crashed);
+        let life = self.fleet.seats[seat].life;
+        self.after(1, move |world| world.is_crashed(seat, life));
     }
 
     /// A worker that has not heard of a beat for a while may be stopped with the next one on its way, which arrives late:
@@ -100,7 +108,7 @@ impl World {
         });
         self.fleet.seats[seat].halted_until = self.now + long;
         if self.weather.is_on(Fault::LateWrite) {
-            self.weather.late = Some(self.dice.u64(SECOND..5 * SECOND - 10));
+            self.weather.late = Some((self.dice.u64(SECOND..5 * SECOND - 10), None));
         }
         machine.halt(Halt::Frozen);
         self.write_while_it_matters();

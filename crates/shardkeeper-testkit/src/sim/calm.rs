@@ -11,6 +11,8 @@ use super::world::{ShardNo, World};
 const LOOK: Time = 2 * SECOND;
 /// Changes of the last fault phase may be listed late by so much.
 const LISTED_BY: Time = 5 * MINUTE;
+/// So long it is at least left alone, for the judge of who lists the stream.
+const LISTED_AGAIN: Time = 2 * MINUTE;
 /// How often one in which things go wrong is.
 const GLANCE: Time = 10 * SECOND;
 
@@ -118,7 +120,7 @@ impl World {
         } else {
             0
         };
-        wait.min(LISTED_BY) + MINUTE
+        wait.min(LISTED_BY) + LISTED_AGAIN
     }
 
     fn next_stage(&mut self) {

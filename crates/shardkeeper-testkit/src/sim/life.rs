@@ -46,11 +46,19 @@ impl World {
         }
     }
 
+    /// A change comes, if it still can.
+    pub(crate) fn write_if_open(&mut self, shard: ShardNo) {
+        if self.streams.open_shards().contains(&shard) {
+            self.write_to(shard, self.now);
+        }
+    }
+
     fn age(&mut self) {
         for (shard, from) in self.streams.age(self.now) {
             let to = self.streams.shards[shard].trimmed;
             self.happened(Fact::Trimmed { shard, from, to });
         }
+        self.tidy();
         self.after(AGING, World::age);
     }
 

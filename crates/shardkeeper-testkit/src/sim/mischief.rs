@@ -13,6 +13,8 @@ use super::world::{Episode, Op, World};
 const FUSE: u64 = 400;
 /// A fuse that did not blow by then is blown.
 const FUSE_TIME: Time = 5 * SECOND;
+/// The same for a worker that is to crash with a word on its way.
+const WORD_TIME: Time = 20 * SECOND;
 
 /// Which workers an episode concerns.
 enum Whom {
@@ -186,17 +188,30 @@ impl World {
         self.struck(fault, Some(seat), 0);
         let polls = self.dice.u64(0..FUSE);
         let speaks = self.weather.is_on(Fault::LateWrite) && self.dice.bool();
+        if speaks {
+            self.give_it_something_to_say(seat);
+        }
         let place = &mut self.fleet.seats[seat];
         (place.closed, place.last_words) = (!comes_back, speaks);
         let life = place.life;
         if let Some(machine) = place.machine.as_ref().filter(|_| !speaks) {
             machine.halt_after(polls, Halt::Crashed);
         }
-        self.after(FUSE_TIME, move |world| world.is_crashed(seat, life));
+        let by = if speaks { WORD_TIME } else { FUSE_TIME };
+        self.after(by, move |world| world.is_crashed(seat, life));
     }
 
-    fn is_crashed(&mut self, seat: usize, life: u32) {
-        if self.fleet.seats[seat].life != life {
+    /// What comes now in its shards is what its last checkpoint is about.
+    fn give_it_something_to_say(&mut self, seat: usize) {
+        for shard in self.oracle.ledger.holdings.shards_of(seat) {
+            let wait = self.dice.u64(0..WORD_TIME / 2);
+            self.after(wait, move |world| world.write_if_open(shard));
+        }
+    }
+
+    pub(crate) fn is_crashed(&mut self, seat: usize, life: u32) {
+        let place = &self.fleet.seats[seat];
+        if place.life != life || place.machine.is_none() {
             return;
         }
         self.crash(seat);

@@ -15,8 +15,8 @@ use super::scenario::Beginning;
 use super::world::shards::{sequence_number, service_millis};
 use super::world::{ShardNo, World};
 
-/// How far back the oldest records lie.
-const OLDEST: Time = 25 * HOUR;
+/// How far back the oldest records lie: further than any is kept, so that shards age away while the world runs.
+const OLDEST: Time = 30 * HOUR;
 /// The part of all records that was written before the run, in percent.
 const WRITTEN_BEFORE: usize = 60;
 

@@ -35,8 +35,18 @@ enum Act {
     Panic,
     Slow(Duration),
     Hang,
-    /// Acknowledges later, so far apart; the last one never when `true`.
-    Defer(Duration, bool),
+    /// Acknowledges later, so far apart, all but so many.
+    Defer(Duration, Drops),
+}
+
+/// What of a batch is never acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Drops {
+    Nothing,
+    /// Whichever would come last.
+    One,
+    /// The record behind which nothing else counts.
+    TheFirst,
 }
 
 impl Probe {
@@ -95,7 +105,7 @@ impl RecordProcessor for Probe {
                 places: places.clone(),
             }));
             (
-                world.act(shard, places.len()),
+                world.act(shard, &places),
                 places.into_iter().flatten().collect::<Vec<usize>>(),
             )
         });
@@ -161,15 +171,18 @@ impl Probe {
         batch: &Batch,
         cx: &ShardContext,
         places: Vec<usize>,
-        (apart, drops): (Duration, bool),
+        (apart, drops): (Duration, Drops),
     ) -> Progress {
         let (progress, acks) = batch.defer();
         let mut order: Vec<(usize, shardkeeper::SequenceNumber)> = places
             .into_iter()
             .zip(batch.iter().map(|record| record.sequence_number()))
             .collect();
+        if drops == Drops::TheFirst {
+            order.drain(..order.len().min(1));
+        }
         self.world.with(|world| world.dice.shuffle(&mut order));
-        if drops {
+        if drops == Drops::One {
             order.pop();
         }
         let later = Self {
@@ -190,13 +203,20 @@ impl Probe {
 }
 
 impl World {
-    /// Decides what the processor of a shard does with a batch of so many records.
-    fn act(&mut self, shard: ShardNo, records: usize) -> Act {
+    /// Decides what the processor of a shard does with a batch of these records.
+    fn act(&mut self, shard: ShardNo, places: &[Option<usize>]) -> Act {
         if self.calm.cursed == Some(shard) {
             return Act::Fail(Remedy::RetryAfter(CURSED));
         }
         if self.strikes(Fault::ProcessorFails, 500) {
-            return self.failing(records);
+            return self.failing(places.len());
+        }
+        // Of what lies behind a gap nothing is acknowledged yet: when it is given up, the gap is read again.
+        if self.lies_behind_a_gap(shard, places) && self.strikes(Fault::ProcessorSlow, 3_000) {
+            return Act::Defer(
+                Duration::from_millis(self.dice.u64(1..400)),
+                Drops::TheFirst,
+            );
         }
         if self.strikes(Fault::ProcessorSlow, 800) {
             let longest = 10 * super::fleet::millis(self.scenario.settings.lease_duration);
@@ -205,7 +225,11 @@ impl World {
                 1 => Act::Slow(Duration::from_millis(self.dice.u64(1..3_000))),
                 _ => Act::Defer(
                     Duration::from_millis(self.dice.u64(1..400)),
-                    self.dice.u8(..) < 16,
+                    if self.dice.u8(..) < 16 {
+                        Drops::One
+                    } else {
+                        Drops::Nothing
+                    },
                 ),
             };
         }
@@ -213,6 +237,13 @@ impl World {
             0 => Act::Slow(Duration::from_millis(self.dice.u64(1..40))),
             _ => Act::Done,
         }
+    }
+
+    /// The loss of the record before them was told, and reading goes on.
+    fn lies_behind_a_gap(&self, shard: ShardNo, places: &[Option<usize>]) -> bool {
+        let first = places.first().copied().flatten();
+        let before = first.and_then(|first| first.checked_sub(1));
+        before.is_some_and(|before| self.oracle.ledger.log(shard).mark(before).told)
     }
 
     fn failing(&mut self, records: usize) -> Act {

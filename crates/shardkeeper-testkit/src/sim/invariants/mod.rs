@@ -5,6 +5,7 @@
 
 mod l01_recovery;
 mod l02_children_follow;
+mod l02_somebody_lists;
 mod l03_no_starvation;
 mod l04_take_over;
 mod l05_shutdown_ends;
@@ -92,6 +93,7 @@ pub(crate) fn all() -> Vec<Box<dyn Judge>> {
         Box::new(s16_no_item_data::NoItemData),
         Box::new(l01_recovery::Recovery::default()),
         Box::new(l02_children_follow::ChildrenFollow::default()),
+        Box::new(l02_somebody_lists::SomebodyLists::default()),
         Box::new(l03_no_starvation::NoStarvation),
         Box::new(l04_take_over::TakeOver::default()),
         Box::new(l05_shutdown_ends::ShutdownEnds::default()),

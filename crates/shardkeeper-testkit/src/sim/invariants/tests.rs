@@ -291,6 +291,26 @@ fn l1_and_l4_what_nobody_owns_is_told_once_when_it_is_late() {
 }
 
 #[test]
+fn l2_a_stream_that_nobody_lists_any_more_is_told_of() {
+    let mut stage = Stagecraft::set();
+    let bound = 2 * millis(stage.scenario.settings.discovery_interval) + SLACK;
+    let (listed, created, forgotten) = (2, 0, 0);
+    for said in [0, 1] {
+        stage.says(
+            None,
+            Event::ShardsListed {
+                listed,
+                created,
+                forgotten,
+            },
+        );
+        stage.waits(bound + said);
+        stage.looks(&calm(Stage::Healing));
+        assert_eq!(stage.said_by("L2").len() as u64, said);
+    }
+}
+
+#[test]
 fn l5_a_worker_that_does_not_leave_is_told_of_though_it_never_ends() {
     let mut stage = Stagecraft::set();
     let settings = &stage.scenario.settings;

@@ -61,6 +61,12 @@ impl Holdings {
         self.of.get(&(seat, shard))
     }
 
+    /// The shards in the hand of a worker.
+    pub(crate) fn shards_of(&self, seat: usize) -> Vec<ShardNo> {
+        let own = self.of.range((seat, 0)..(seat + 1, 0));
+        own.map(|((_, shard), _)| *shard).collect()
+    }
+
     /// Everything that is in the hands of workers whose machines do not stand still, and since when it could be.
     pub(crate) fn awake(
         &self,

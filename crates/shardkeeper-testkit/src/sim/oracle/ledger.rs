@@ -117,6 +117,11 @@ impl ShardLog {
         self.reigns.is_empty() || (self.forgotten && self.lease.is_none())
     }
 
+    /// None of its records was ever delivered.
+    pub(crate) fn has_given_nothing(&self) -> bool {
+        self.reigns.values().all(|reign| reign.reached.is_none())
+    }
+
     /// It has a lease, or had one to its end.
     pub(crate) fn was_leased(&self) -> bool {
         self.lease.is_some() || self.finished.is_some()

@@ -94,6 +94,7 @@ impl Line {
         let Passage {
             request,
             answer,
+            before,
             again,
             twist,
         } = passage;
@@ -110,7 +111,7 @@ impl Line {
             world.after(self.limit, lost);
         }
         let Some(arrives) = request else { return };
-        world.after(arrives, move |world| {
+        let arrival = move |world: &mut World| {
             let result = served(world, op, twist, &serve);
             if let Some(tell) = tell {
                 world.after(answer.unwrap_or(0), move |_| drop(tell.send(result)));
@@ -118,7 +119,11 @@ impl Line {
             if let Some(again) = again {
                 world.after(again, move |world| drop(served(world, op, twist, &serve)));
             }
-        });
+        };
+        match before {
+            Some(row) => world.hold_back(row, arrives, Box::new(arrival)),
+            None => world.after(arrives, arrival),
+        }
     }
 }
 

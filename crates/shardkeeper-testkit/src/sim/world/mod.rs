@@ -13,13 +13,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use shardkeeper_core::checkpoint::Timestamp;
 use shardkeeper_core::membership::{GroupRow, group_key};
+use shardkeeper_core::row::RowKey;
 
 use tokio::sync::Notify;
 
 use self::sdk::Desk;
 pub(crate) use self::shards::{ShardNo, Streams};
 pub(crate) use self::weather::{Episode, Op, Weather};
-use super::agenda::Agenda;
+use super::agenda::{Agenda, Deed};
 use super::calm::Calm;
 use super::fleet::Fleet;
 use super::ground::{Clock, Time};
@@ -38,6 +39,8 @@ pub(crate) struct World {
     /// The same on the emulator, where workers reach it through the SDK.
     desk: Option<Desk>,
     pub(crate) weather: Weather,
+    /// Writes on their way that arrive just before another one of their row.
+    held_back: Vec<(RowKey, Deed)>,
     pub(crate) fleet: Fleet,
     pub(crate) oracle: Oracle,
     /// Faults are over; the world must converge.
@@ -71,6 +74,7 @@ impl World {
             table: Table::default(),
             desk: None,
             weather: Weather::new(&scenario),
+            held_back: Vec::new(),
             fleet: Fleet::default(),
             oracle: Oracle::new(),
             healing: false,
@@ -91,6 +95,21 @@ impl World {
     /// The same, so much later than now.
     pub(crate) fn after(&mut self, wait: Time, deed: impl FnOnce(&mut World) + Send + 'static) {
         self.at(self.now + wait, deed);
+    }
+
+    /// The same, so much later or when somebody else is about to write this row.
+    fn hold_back(&mut self, row: RowKey, latest: Time, deed: Deed) {
+        self.held_back.push((row.clone(), deed));
+        self.after(latest, move |world| world.let_arrive(&row));
+    }
+
+    /// What was held back because of this row arrives.
+    pub(crate) fn let_arrive(&mut self, row: &RowKey) {
+        let ours = |(key, _): &mut (RowKey, Deed)| key == row;
+        let arrive: Vec<(RowKey, Deed)> = self.held_back.extract_if(.., ours).collect();
+        for (_, deed) in arrive {
+            deed(self);
+        }
     }
 
     /// Writes down what happened, and has it judged.

@@ -8,13 +8,16 @@ use shardkeeper_core::record::Record;
 use super::World;
 use super::shards::{Shard, ShardNo, number_of, sequence_number, service_millis};
 use crate::sim::chaos::Fault;
-use crate::sim::ground::{MINUTE, Time};
-use crate::sim::oracle::{Fact, Paper};
+use crate::sim::ground::{MINUTE, SECOND, Time};
+use crate::sim::oracle::{Fact, Paper, ShardLog};
+use crate::sim::scenario::Beginning;
 
 /// How long an iterator lives (F30).
 const ITERATOR_LIFE: Time = 15 * MINUTE;
 /// An end that was none can be told by then.
 const STAYS_OPEN: Time = 2 * MINUTE;
+/// So many of ten thousand such shards close at once instead.
+const CLOSES_AT_ONCE: u32 = 3_000;
 /// What one record adds to the size of a page.
 const RECORD_BYTES: usize = 160;
 /// A page cut at 1 MB.
@@ -63,7 +66,7 @@ impl World {
                 after: number_of(after),
             });
         }
-        let (given, blanks) = (self.given(), self.blanks());
+        let (given, blanks) = (self.given(number, next), self.blanks());
         token(&Place {
             shard: number,
             next,
@@ -95,7 +98,8 @@ impl World {
         }
         if place.blanks > 0 {
             self.weather.injected.count(Fault::EmptyPages);
-            let (given, blanks) = (self.given(), place.blanks - 1);
+            let given = self.given(place.shard, place.next);
+            let blanks = place.blanks - 1;
             return page_of(
                 Page::default(),
                 Some(Place {
@@ -140,17 +144,23 @@ impl World {
         self.streams.stream_of(arn)?.by_id.get(id).copied()
     }
 
-    /// A page without records and without a next iterator of a shard that is open, and stays open for a while:
-    /// of a closed one nobody could tell it from the end.
+    /// A page without records and without a next iterator of a shard that is open: of a closed one nobody could tell it
+    /// from the end. Either it stays open for a while, or it closes before anybody can ask, and not without a last word.
     pub(super) fn false_end(&mut self, from: &ShardIterator) -> Option<Fetched> {
-        let shard = &mut self.streams.shards[parse(from)?.shard];
-        let open = shard.closed_at.is_none() && !shard.vanished;
-        open.then(|| {
-            shard.open_until = self.now + STAYS_OPEN;
-            Fetched {
-                page: Page::default(),
-                next: None,
-            }
+        let number = parse(from)?.shard;
+        let shard = &self.streams.shards[number];
+        if shard.closed_at.is_some() || shard.vanished {
+            return None;
+        }
+        if self.chance(CLOSES_AT_ONCE) {
+            self.write_to(number, self.now);
+            self.roll_over(number, 1);
+        } else {
+            self.streams.shards[number].open_until = self.now + STAYS_OPEN;
+        }
+        Some(Fetched {
+            page: Page::default(),
+            next: None,
         })
     }
 
@@ -186,7 +196,7 @@ impl World {
         if ended {
             return page_of(page, None);
         }
-        let (given, blanks) = (self.given(), self.blanks());
+        let (given, blanks) = (self.given(place.shard, until), self.blanks());
         let next = Place {
             next: until,
             given,
@@ -197,12 +207,27 @@ impl World {
     }
 
     /// When an iterator was given: now, or so long ago that it is of no use any more, however often it is tried.
-    fn given(&mut self) -> Time {
-        if self.strikes(Fault::IteratorExpiry, 60) {
-            self.now - 2 * ITERATOR_LIFE
-        } else {
-            self.now
+    fn given(&mut self, shard: ShardNo, next: usize) -> Time {
+        let idle = self.is_idle_since_the_start(shard, next);
+        if !self.strikes(Fault::IteratorExpiry, if idle { 1_000 } else { 60 }) {
+            return self.now;
         }
+        if idle {
+            // Whoever went on at the latest record would miss what comes now.
+            let wait = self.dice.u64(0..SECOND);
+            self.after(wait, move |world| world.write_if_open(shard));
+        }
+        self.now - 2 * ITERATOR_LIFE
+    }
+
+    /// The application began at the latest record, and this shard has had none for it yet.
+    fn is_idle_since_the_start(&self, number: ShardNo, next: usize) -> bool {
+        let shard = &self.streams.shards[number];
+        let waits = next == shard.records.len() && shard.closed_at.is_none();
+        let log = self.oracle.ledger.shards.get(number);
+        waits
+            && self.scenario.beginning == Beginning::Latest
+            && log.is_none_or(ShardLog::has_given_nothing)
     }
 
     /// How many empty pages come before the next records.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use shardkeeper_core::ports::FailureKind;
+use shardkeeper_core::row::RowKey;
 
 use super::World;
 use crate::sim::chaos::{Fault, Injected};
@@ -94,18 +95,20 @@ pub(crate) struct Weather {
     pub(crate) table_missing: bool,
     /// How much longer reads of the lease table take.
     pub(crate) slow_reads: Time,
-    /// The next write arrives so late, whatever else goes wrong.
-    pub(crate) late: Option<Time>,
+    /// The next write arrives so late, whatever else goes wrong; or, if it has a row, just before another write of that.
+    pub(crate) late: Option<(Time, Option<RowKey>)>,
     listings: VecDeque<Time>,
 }
 
 /// How one call fares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Passage {
     /// How long the request takes; `None` when it never arrives.
     pub(crate) request: Option<Time>,
     /// How long the answer takes; `None` when it never arrives.
     pub(crate) answer: Option<Time>,
+    /// It arrives sooner, just before another write of this row.
+    pub(crate) before: Option<RowKey>,
     /// It arrives a second time, so much after the first.
     pub(crate) again: Option<Time>,
     pub(crate) twist: Twist,
@@ -185,6 +188,7 @@ impl World {
         let mut passage = Passage {
             request: Some(1 + self.dice.u64(0..SLOWEST_LEG)),
             answer: Some(1 + self.dice.u64(0..SLOWEST_LEG)),
+            before: None,
             again: None,
             twist: Twist::Straight,
         };
@@ -201,10 +205,10 @@ impl World {
         self.bad_luck(op, &mut passage);
         self.bad_times(seat, op, &mut passage);
         if op == Op::Write
-            && let Some(late) = self.weather.late.take()
+            && let Some((late, before)) = self.weather.late.take()
         {
             self.weather.injected.count(Fault::LateWrite);
-            passage.request = Some(late);
+            (passage.request, passage.before) = (Some(late), before);
             (passage.answer, passage.twist) = (Some(1), Twist::Straight);
         }
         if matches!(op, Op::Sweep | Op::Read)
