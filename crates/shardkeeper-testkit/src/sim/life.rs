@@ -58,7 +58,6 @@ impl World {
             let to = self.streams.shards[shard].trimmed;
             self.happened(Fact::Trimmed { shard, from, to });
         }
-        self.tidy();
         self.after(AGING, World::age);
     }
 

@@ -87,8 +87,6 @@ impl World {
         self.streams.shards[shard].vanished = true;
         self.happened(Fact::ShardVanished { shard });
         self.happened(Fact::Trimmed { shard, from, to });
-        let wait = self.dice.u64(1..20 * SECOND);
-        self.after(wait, World::tidy);
     }
 
     /// The stream ends and another one begins.
@@ -142,19 +140,13 @@ impl World {
         }
     }
 
-    /// A person forgets leases that are over, while whoever lists the stream is about to do the same.
-    pub(super) fn tidy(&mut self) {
-        let over = |shard: &ShardNo| {
-            let gone = self.streams.shards[*shard].is_gone(self.now);
-            gone && self
-                .lease_of(*shard)
-                .is_some_and(|lease| lease.is_finished())
-        };
-        let over: Vec<ShardNo> = (0..self.streams.shards.len()).filter(over).collect();
-        for shard in over {
-            if self.strikes(Fault::OperatorEdits, 3_000) {
-                self.remove(shard);
-            }
+    /// Somebody has just heard that a shard is gone, and is about to forget its lease: a person does it first.
+    pub(super) fn tidy(&mut self, shard: ShardNo) {
+        let over = self
+            .lease_of(shard)
+            .is_some_and(|lease| lease.is_finished());
+        if over && self.strikes(Fault::OperatorEdits, 5_000) {
+            self.remove(shard);
         }
     }
 

@@ -48,6 +48,7 @@ impl World {
         let strict = self.scenario.seed.is_multiple_of(2);
         let shard = &self.streams.shards[number];
         if shard.is_gone(self.now) {
+            self.tidy(number);
             return Err(missing());
         }
         let next = match at {
