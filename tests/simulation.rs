@@ -41,6 +41,10 @@ const FOUND: &[(u64, &str)] = &[
         9,
         "L10, of the judge itself: a late acknowledgement under a lost lease taught nobody where the shard began",
     ),
+    (
+        169,
+        "S7, of the judge itself: a second stream of the table was older than the start of the application",
+    ),
 ];
 
 #[test]

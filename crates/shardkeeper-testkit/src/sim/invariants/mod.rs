@@ -132,7 +132,8 @@ pub(crate) fn may_be_passed(
         || (place < shard.trimmed && (log.edited || log.forgotten || !log.begun_before(place)))
 }
 
-/// True when the record is older than where the application began.
+/// True when the record is older than where the application began. A later stream may have such records, too: the table
+/// was switched before the first worker came.
 pub(crate) fn before_the_start(
     scene: &Scene<'_>,
     shard: &Shard,
@@ -143,7 +144,7 @@ pub(crate) fn before_the_start(
     if change.number <= log.read_before {
         return true;
     }
-    let latest = scene.scenario.beginning == Beginning::Latest && shard.stream == 0;
+    let latest = scene.scenario.beginning == Beginning::Latest;
     // Times are rounded down to the second.
     latest
         && scene
