@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shardkeeper::{Batch, Event, Settings, ShardContext, WorkerHandle};
 use shardkeeper_testkit::faults::{Effect, Fault};
-use shardkeeper_tests::{Act, World};
+use shardkeeper_tests::{APPLICATION, Act, World};
 
 use super::{SOON, TAKE_OVER, assert_in_order, delivered, done, ours, shards};
 
@@ -103,6 +103,98 @@ async fn l6_a_worker_that_dies_while_it_waits_for_a_lease_leaves_nothing_stuck()
         assert_in_order(&world);
         owner.abort();
     }
+}
+
+/// A request that lands late, or was made before a worker lost its memory.
+fn ask_by_hand(world: &World, owner: &str, asker: &str) {
+    let rows = world.lease_rows();
+    let owned = |row: &&serde_json::Value| {
+        let of = row["leaseOwner"]["S"].as_str();
+        of.is_some_and(|of| of.starts_with(owner)) && row.get("nextOwner").is_none()
+    };
+    let row = rows
+        .iter()
+        .find(owned)
+        .expect("a lease that nobody asks for");
+    let request = serde_json::json!({
+        "TableName": APPLICATION,
+        "Key": { "leaseKey": row["leaseKey"] },
+        "UpdateExpression": "SET nextOwner = :asker, requestId = :id",
+        "ExpressionAttributeValues": { ":asker": { "S": asker }, ":id": { "S": "of another life" } },
+    });
+    let asked = world.emulator.request("UpdateItem", &request);
+    asked.expect("the row is written");
+}
+
+/// Every name under which a worker joined, in order.
+fn names(world: &World) -> Vec<String> {
+    let name = |(_, event)| match event {
+        Event::WorkerJoined { worker } => Some(worker.to_string()),
+        _ => None,
+    };
+    world.events.all().into_iter().filter_map(name).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn g6_a_request_in_its_own_name_that_a_worker_does_not_remember_lapses_too() {
+    let world = World::with(508, shards(3)).await;
+    world.write(30, 1).await;
+    let busy = Duration::from_secs(600);
+    let owner = world
+        .start_with("a", move |_: &Batch, _: &ShardContext| Act::Slow(busy))
+        .await;
+    world
+        .until(SOON, "in hand", |w| w.ledger.dispatches().len() == 3)
+        .await;
+    let asker = world.start_with("b", done).await;
+    world.until(SOON, "joined", |w| names(w).len() == 2).await;
+    ask_by_hand(&world, "a#", &names(&world)[1]);
+    let unknown = |w: &World| {
+        let rows = w.lease_rows();
+        rows.iter()
+            .any(|row| row["requestId"]["S"] == "of another life")
+    };
+    let wait = Settings::default().hand_off_timeout * 2 + SOON;
+    world.until(wait, "withdrawn", |w| !unknown(w)).await;
+    assert_eq!((ours(&owner), ours(&asker)), (3, 0), "nothing was forced");
+    owner.abort();
+    asker.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn l10_a_copy_of_a_dead_worker_under_its_name_gets_its_share() {
+    let world = World::with(509, shards(2)).await;
+    let owner = world.start_with("a", done).await;
+    world.until(SOON, "owned", |_| ours(&owner) == 2).await;
+    let other = world.start_with("b", done).await;
+    world
+        .until(TAKE_OVER, "shared", |_| ours(&other) == 1)
+        .await;
+    other.abort();
+    world
+        .until(TAKE_OVER, "taken over", |_| ours(&owner) == 2)
+        .await;
+    // The owner knows that the asker is dead, and remembers it as long as its name stands in the row.
+    ask_by_hand(&world, "a#", &names(&world)[1]);
+    let buried = |w: &World| {
+        let rows = w.lease_rows();
+        let key = format!("shardkeeper/worker/{}", names(w)[1]);
+        rows.iter().any(|row| row["leaseKey"]["S"] == key.as_str())
+    };
+    world
+        .until(Duration::from_secs(600), "reaped", |w| !buried(w))
+        .await;
+    // The same dice, as on a copied machine: it begins under the same name.
+    let copy = world.start_with("b", done).await;
+    world.until(SOON, "joined", |w| names(w).len() == 3).await;
+    assert_eq!(names(&world)[1], names(&world)[2], "both had one name");
+    world
+        .until(TAKE_OVER * 6, "shared again", |_| {
+            ours(&owner) == 1 && ours(&copy) == 1
+        })
+        .await;
+    owner.shutdown().await.unwrap();
+    copy.shutdown().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

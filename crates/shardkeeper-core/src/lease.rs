@@ -191,6 +191,15 @@ impl Lease {
         Write::update(key, conditions, no_request().to_vec())
     }
 
+    /// *Withdraw*, for a request in our own name that we do not remember.
+    pub fn withdraw_unknown(key: RowKey, me: &WorkerId) -> Write {
+        let conditions = vec![Condition::Equals(
+            column::NEXT_OWNER.into(),
+            me.as_str().into(),
+        )];
+        Write::update(key, conditions, no_request().to_vec())
+    }
+
     /// *Give up*: lets go of a lease of ours whose task does not run any more, without the task's
     /// [`Held`]: its own next write is refused, because the owner is another.
     pub fn give_up(&self, write_id: &str) -> Write {

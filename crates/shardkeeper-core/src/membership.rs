@@ -514,6 +514,11 @@ impl Watch {
             fate: Fate::Alive,
         });
         if seen.fate.is_over() {
+            // A copy of its machine may beat under its name. Nobody would give it anything: it is buried under the beat
+            // that it shows, and comes back under a name of its own.
+            if row.is_some_and(|row| row.state != WorkerState::Left) {
+                (seen.beat_id, seen.fate) = (beat_id, Fate::Dead);
+            }
             return seen.fate;
         }
         if seen.beat_id != beat_id {
@@ -690,6 +695,20 @@ mod tests {
             Fate::Dead,
             "the verdict is final"
         );
+        assert_eq!(
+            watch.last_beat(&id("a")),
+            Some("b2"),
+            "and whoever beats on under the name is buried"
+        );
+    }
+
+    #[test]
+    fn l10_a_copy_under_the_name_of_a_worker_that_left_is_dead_to_us() {
+        let mut watch = Watch::default();
+        let (left, copy) = (row("b1", WorkerState::Left), row("c1", WorkerState::Living));
+        watch.observe(&id("a"), Some(&left), at(0), D);
+        assert_eq!(watch.observe(&id("a"), Some(&copy), at(90), D), Fate::Dead);
+        assert_eq!(watch.last_beat(&id("a")), Some("c1"));
     }
 
     #[test]

@@ -114,7 +114,8 @@ struct Running {
 /// A request of ours that is not answered yet.
 struct Asked {
     key: RowKey,
-    request_id: String,
+    /// `None`: we do not remember it.
+    request_id: Option<String>,
     at: Duration,
 }
 

@@ -22,6 +22,7 @@ const TAKES_AT_ONCE: usize = 16;
 impl LeaseKeeper {
     /// Takes a request back that was not answered in time; forgets one that was.
     pub(super) async fn lapse(&mut self) {
+        self.asked = self.asked.take().or_else(|| self.asked_by_nobody());
         let Some(asked) = &self.asked else { return };
         let open = self
             .sightings
@@ -32,12 +33,27 @@ impl LeaseKeeper {
             return;
         }
         if open {
-            let withdraw = Lease::withdraw(asked.key.clone(), &self.me, &asked.request_id);
+            let withdraw = match &asked.request_id {
+                Some(id) => Lease::withdraw(asked.key.clone(), &self.me, id),
+                None => Lease::withdraw_unknown(asked.key.clone(), &self.me),
+            };
             if let Err(error) = self.store.write(&[withdraw]).await {
                 return self.told(&error);
             }
         }
         self.asked = None;
+    }
+
+    /// A request in our name that we do not remember: its answer said that it was refused, it landed after we had taken it
+    /// back, or we are a copy of the machine that made it. It counts as made now.
+    fn asked_by_nobody(&self) -> Option<Asked> {
+        let ours = |seen: &&Sighting| seen.lease.next_owner.as_ref() == Some(&self.me);
+        let found = self.sightings.values().find(ours)?;
+        Some(Asked {
+            key: found.lease.key.clone(),
+            request_id: None,
+            at: self.world.env.now(),
+        })
     }
 
     pub(super) async fn claim(&mut self) {
@@ -154,7 +170,7 @@ impl LeaseKeeper {
         ];
         let asked = Asked {
             key: key.clone(),
-            request_id,
+            request_id: Some(request_id),
             at: self.world.env.now(),
         };
         match self.store.write(&writes).await {
