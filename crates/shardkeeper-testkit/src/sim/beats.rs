@@ -1,12 +1,15 @@
 //! What each worker heard of its beats. A worker that may believe in itself goes on doing so (S12), and no user code holds up
 //! its beats (S15): whoever gives himself up for nothing makes every shard of his wait for another worker.
 
+use std::time::Duration;
+
 use shardkeeper::Halt;
 use shardkeeper_core::ids::WorkerId;
 use shardkeeper_core::membership::{WorkerRow, WorkerState, worker_key};
 use shardkeeper_core::row::RowKey;
 
 use super::chaos::Fault;
+use super::entitlement::Entitlement;
 use super::fleet::millis;
 use super::ground::{SECOND, Time};
 use super::oracle::Fact;
@@ -25,15 +28,18 @@ pub(crate) struct Beats {
     lapsed: bool,
     /// The machine stops with the next one on its way.
     stops: Option<Halt>,
+    pub(crate) entitlement: Entitlement,
 }
 
 impl Beats {
     /// The incarnation that was about to join has joined.
-    pub(crate) fn joined(&mut self) {
+    pub(crate) fn joined(&mut self, entitled_for: Duration) {
         *self = Self {
             heard: self.joining,
+            entitlement: self.entitlement,
             ..Self::default()
         };
+        self.entitlement.begins(entitled_for);
     }
 
     pub(crate) fn stop_with_the_next(&mut self, halt: Option<Halt>) {
@@ -46,10 +52,12 @@ impl World {
     ///
     /// It writes this row alone, or makes it.
     pub(crate) fn beat_sent(&mut self, seat: usize, row: &RowKey, makes_it: bool) -> Option<Time> {
+        let clock = self.clock_of(seat);
         let place = &mut self.fleet.seats[seat];
         let me = place.incarnation.as_deref().map(WorkerId::from_row);
         if makes_it {
             place.beats.joining = self.now;
+            place.beats.entitlement.sends(clock);
         }
         if me.is_none_or(|me| *row != worker_key(&me)) {
             if self.streams.by_key(row).is_some() {
@@ -59,6 +67,7 @@ impl World {
             return None;
         }
         place.beats.sent = self.now;
+        place.beats.entitlement.sends(clock);
         let stops = place.beats.stops.take();
         if let Some((halt, machine)) = stops.zip(place.machine.as_ref()) {
             machine.halt(halt);
@@ -94,24 +103,26 @@ impl World {
         let lease = millis(self.scenario.settings.lease_duration);
         let place = &self.fleet.seats[seat];
         let silent = place.beats.heard > 0 && place.beats.heard + lease / 2 < self.now;
-        let Some(machine) = place.machine.clone() else {
-            return;
-        };
         if !silent || !self.strikes(Fault::Pause, 2_000) {
             return;
         }
         let long = self.dice.u64(lease / 8..lease);
-        self.happened(Fact::Halted {
-            seat,
-            how: "frozen with a beat on its way",
-            long,
-        });
-        self.fleet.seats[seat].halted_until = self.now + long;
         if self.weather.is_on(Fault::LateWrite) {
             self.weather.late = Some((self.dice.u64(SECOND..5 * SECOND - 10), None));
         }
-        machine.halt(Halt::Frozen);
         self.write_while_it_matters();
+        self.hold_up(seat, "frozen with a beat on its way", long);
+    }
+
+    /// Stops a machine for a while.
+    pub(crate) fn hold_up(&mut self, seat: usize, how: &'static str, long: Time) {
+        let place = &mut self.fleet.seats[seat];
+        let Some(machine) = place.machine.clone() else {
+            return;
+        };
+        place.halted_until = place.halted_until.max(self.now + long);
+        self.happened(Fact::Halted { seat, how, long });
+        machine.halt(Halt::Frozen);
         self.after(long, move |world| {
             machine.go_on();
             world.happened(Fact::WentOn { seat });
@@ -121,7 +132,9 @@ impl World {
     /// The worker heard that the beat that it had sent then counts.
     pub(crate) fn beat_heard(&mut self, seat: usize, sent: Time) {
         let bound = self.now.saturating_sub(self.entitled() * 95 / 100);
+        let (clock, lasts) = (self.clock_of(seat), self.entitled_for());
         let beats = &mut self.fleet.seats[seat].beats;
+        beats.entitlement.hears(clock, lasts);
         beats.lapsed |= beats.heard <= bound;
         beats.heard = sent;
     }
@@ -178,10 +191,8 @@ impl World {
         living.any(|seat| silent.contains(&seat.beats.heard))
     }
 
-    /// How long a worker may believe in itself after a beat.
     fn entitled(&self) -> Time {
-        let settings = &self.scenario.settings;
-        millis(settings.lease_duration) - millis(settings.margin)
+        millis(self.entitled_for())
     }
 
     /// Another process may hold the same names and dice.

@@ -40,6 +40,8 @@ pub(crate) struct Seat {
     pub(crate) life: u32,
     pub(crate) machine: Option<Machine>,
     pub(crate) handle: Option<Arc<WorkerHandle>>,
+    /// Where it lives: its clock.
+    pub(crate) env: Option<Env>,
     /// What it calls itself now.
     pub(crate) incarnation: Option<String>,
     pub(crate) beats: Beats,
@@ -65,6 +67,12 @@ impl Seat {
         self.machine
             .as_ref()
             .is_some_and(|machine| !machine.is_gone())
+    }
+
+    /// By its beats and its own clock it may believe in itself.
+    pub(crate) fn may_believe(&self) -> bool {
+        let clock = self.env.as_ref();
+        clock.is_some_and(|clock| self.beats.entitlement.holds(clock.now()))
     }
 
     /// It runs and nothing holds it up.
@@ -108,6 +116,7 @@ impl World {
         let (life, dice) = (place.life, place.dice);
         self.happened(Fact::Launched { seat, life });
         let env = Env::on(&machine, dice);
+        self.fleet.seats[seat].env = Some(env.clone());
         let post = Post {
             world,
             seat,
@@ -278,14 +287,7 @@ fn listen(world: &Shared, seat: usize, event: &Event) {
         return;
     }
     world.with(|world| {
-        if let Event::WorkerJoined { worker } = event {
-            let place = &mut world.fleet.seats[seat];
-            place.incarnation = Some(worker.to_string());
-            place.beats.joined();
-        }
-        if let Event::WorkerDemoted { why, .. } = event {
-            world.judge_demotion(seat, why);
-        }
+        world.take_down_standing(seat, event);
         let shard = world.shard_in(event);
         world.happened(Fact::Said {
             seat,
@@ -296,6 +298,24 @@ fn listen(world: &Shared, seat: usize, event: &Event) {
 }
 
 impl World {
+    fn take_down_standing(&mut self, seat: usize, event: &Event) {
+        let entitled_for = self.entitled_for();
+        match event {
+            Event::WorkerJoined { worker } => {
+                let place = &mut self.fleet.seats[seat];
+                place.incarnation = Some(worker.to_string());
+                place.beats.joined(entitled_for);
+            }
+            Event::WorkerFoundDead { worker } => self.judge_verdict(seat, worker),
+            Event::WorkerDemoted { why, .. } => {
+                self.judge_demotion(seat, why);
+                self.fleet.seats[seat].beats.entitlement.ends();
+            }
+            Event::WorkerLeft { .. } => self.fleet.seats[seat].beats.entitlement.ends(),
+            _ => {}
+        }
+    }
+
     fn shard_in(&self, event: &Event) -> Option<ShardNo> {
         let id = match event {
             Event::LeaseAcquired { shard, .. }

@@ -18,6 +18,7 @@ mod agenda;
 mod beats;
 mod calm;
 mod chaos;
+mod entitlement;
 mod fleet;
 mod ground;
 mod invariants;

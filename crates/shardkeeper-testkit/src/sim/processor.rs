@@ -97,6 +97,7 @@ impl RecordProcessor for Probe {
                 .iter()
                 .map(|number| world.streams.shards[shard].place_of(*number))
                 .collect();
+            world.judge_call(self.seat);
             world.happened(Fact::Dispatched(Dispatch {
                 seat: self.seat,
                 worker: cx.worker_id().to_string(),
@@ -154,8 +155,10 @@ impl RecordProcessor for Probe {
         if fails {
             return Err("as the seed wants".into());
         }
-        self.world
-            .with(|world| world.happened(Fact::EndAccepted { seat, shard, epoch }));
+        self.world.with(|world| {
+            world.judge_call(seat);
+            world.happened(Fact::EndAccepted { seat, shard, epoch });
+        });
         Ok(())
     }
 
