@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shardkeeper::Halt;
 use shardkeeper_core::ids::WorkerId;
-use shardkeeper_core::membership::{WorkerRow, WorkerState, worker_key};
+use shardkeeper_core::membership::{WorkerRow, WorkerState, group_key, worker_key};
 use shardkeeper_core::row::RowKey;
 
 use super::chaos::Fault;
@@ -14,6 +14,9 @@ use super::fleet::millis;
 use super::ground::{SECOND, Time};
 use super::oracle::Fact;
 use super::world::World;
+
+/// Of ten thousand workers that ask to be members so many are overheard, where answers may be odd.
+const OVERHEARD: u32 = 2_000;
 
 /// The beats of one incarnation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub(crate) struct Beats {
     heard: Time,
     /// The row of the next incarnation was to be made then.
     joining: Time,
+    /// It has a row, and is to become a member.
+    enrols: bool,
     /// Between two that count lay so long that the worker may have lapsed: it gives itself up, as it should.
     lapsed: bool,
     /// The machine stops with the next one on its way.
@@ -58,6 +63,10 @@ impl World {
         if makes_it {
             place.beats.joining = self.now;
             place.beats.entitlement.sends(clock);
+            place.beats.enrols = true;
+        } else if std::mem::take(&mut place.beats.enrols) && *row == group_key() {
+            self.overhear_the_newcomer();
+            return None;
         }
         if me.is_none_or(|me| *row != worker_key(&me)) {
             if self.streams.by_key(row).is_some() {
@@ -75,6 +84,11 @@ impl World {
             self.stop_the_silent(seat);
         }
         Some(self.now)
+    }
+
+    /// A new worker asks to be a member: nothing is done, and the answer says nothing.
+    fn overhear_the_newcomer(&mut self) {
+        self.weather.overheard = self.strikes(Fault::OddAnswers, OVERHEARD);
     }
 
     /// A worker that is about to crash dies with its next word on a lease, which arrives when others take over: some time

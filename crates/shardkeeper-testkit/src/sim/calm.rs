@@ -32,6 +32,8 @@ pub(crate) struct Glance {
     pub(crate) calm: Option<(Stage, Time)>,
     /// A lease that nobody owns who lives.
     pub(crate) unowned: Option<Verdict>,
+    /// A worker that the group does not know.
+    pub(crate) unknown: Option<Verdict>,
     /// Why the world is not at rest.
     pub(crate) unsettled: Option<Verdict>,
 }
@@ -89,6 +91,7 @@ impl World {
         let glance = Glance {
             calm: Some((self.calm.stage, self.calm.since)),
             unowned: self.unowned(),
+            unknown: self.unknown(),
             unsettled: self.unsettled(),
         };
         let (oracle, scene) = self.scene();

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::invariants::{is_covered, may_be_passed};
+use shardkeeper_core::ids::WorkerId;
+use shardkeeper_core::membership::{GroupRow, group_key};
+
+use super::fleet::Seat;
+use super::invariants::{Verdict, is_covered, may_be_passed};
 use super::world::{ShardNo, World};
 
 impl World {
@@ -82,6 +86,18 @@ impl World {
             }
         }
         None
+    }
+
+    /// A worker that may believe in itself and is no member: nobody would ask it for its share.
+    pub(super) fn unknown(&self) -> Option<Verdict> {
+        let group = self.table.rows.get(&group_key()).and_then(GroupRow::parse);
+        let members = group?.members;
+        let known = |id: &String| members.contains(&WorkerId::from_row(id));
+        let stays = |seat: &Seat| seat.is_alive() && seat.leaving_since.is_none();
+        let entitled = |seat: &&Seat| stays(seat) && seat.may_believe();
+        let mut entitled = self.fleet.seats.iter().filter(entitled);
+        let stranger = entitled.find_map(|seat| seat.incarnation.as_ref().filter(|id| !known(id)));
+        stranger.map(|id| (None, format!("the group does not know its member {id}")))
     }
 
     fn unbalanced(&mut self) -> Option<String> {

@@ -1,5 +1,5 @@
 //! L1: after the last fault everything that can be read is owned by somebody who lives within three lease durations
-//! and a sweep. That it is spread evenly is judged with the rest of coming to rest (L10).
+//! and a sweep, and the group knows everybody who works. That it is spread evenly is judged with the rest of coming to rest (L10).
 
 use super::{Judge, SLACK, Verdict};
 use crate::sim::calm::{Glance, Stage};
@@ -8,7 +8,7 @@ use crate::sim::oracle::{Ledger, Scene};
 
 #[derive(Default)]
 pub(super) struct Recovery {
-    /// Everything was owned once, or it was said that it was not.
+    /// Everything was owned and everybody known once, or it was said that it was not.
     judged: bool,
 }
 
@@ -22,6 +22,7 @@ impl Judge for Recovery {
             return None;
         };
         let settings = &scene.scenario.settings;
+        let wrong = glance.unowned.as_ref().or(glance.unknown.as_ref());
         // What a person did to an idle lease is seen by the next sweep of the whole table.
         let shard = glance.unowned.as_ref().and_then(|(shard, _)| *shard);
         let log = shard.and_then(|shard| ledger.shards.get(shard));
@@ -32,7 +33,7 @@ impl Judge for Recovery {
         };
         let bound = 3 * millis(settings.lease_duration) + SLACK + seen_late;
         let late = !self.judged && scene.now > since + bound;
-        self.judged |= late || glance.unowned.is_none();
-        glance.unowned.clone().filter(|_| late)
+        self.judged |= late || wrong.is_none();
+        wrong.cloned().filter(|_| late)
     }
 }

@@ -311,6 +311,21 @@ fn l2_a_stream_that_nobody_lists_any_more_is_told_of() {
 }
 
 #[test]
+fn l1_a_worker_that_the_group_does_not_know_is_told_of_though_everything_is_owned() {
+    let mut stage = Stagecraft::set();
+    let glance = Glance {
+        unknown: Some((None, "a stranger".into())),
+        ..calm(Stage::Healing)
+    };
+    stage.waits(30 * SECOND + SLACK);
+    stage.looks(&glance);
+    assert!(stage.said_by("L1").is_empty());
+    stage.waits(1);
+    (0..2).for_each(|_| stage.looks(&glance));
+    assert_eq!(stage.said_by("L1"), ["a stranger"]);
+}
+
+#[test]
 fn l5_a_worker_that_does_not_leave_is_told_of_though_it_never_ends() {
     let mut stage = Stagecraft::set();
     let settings = &stage.scenario.settings;

@@ -97,6 +97,8 @@ pub(crate) struct Weather {
     pub(crate) slow_reads: Time,
     /// The next write arrives so late, whatever else goes wrong; or, if it has a row, just before another write of that.
     pub(crate) late: Option<(Time, Option<RowKey>)>,
+    /// The next write is not done, and its answer is empty.
+    pub(crate) overheard: bool,
     listings: VecDeque<Time>,
 }
 
@@ -147,6 +149,7 @@ impl Weather {
                 0
             },
             late: None,
+            overheard: false,
             listings: VecDeque::new(),
         }
     }
@@ -204,6 +207,9 @@ impl World {
         }
         self.bad_luck(op, &mut passage);
         self.bad_times(seat, op, &mut passage);
+        if op == Op::Write && std::mem::take(&mut self.weather.overheard) {
+            passage.twist = Twist::Empty;
+        }
         if op == Op::Write
             && let Some((late, before)) = self.weather.late.take()
         {
