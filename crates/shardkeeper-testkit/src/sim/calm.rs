@@ -1,7 +1,10 @@
 //! After the last fault: the world must come to rest, and then take one roll-over, one crash and one departure as it
 //! is promised for quiet times.
 
+use shardkeeper_core::membership::{GroupRow, group_key};
+
 use super::chaos::Fault;
+use super::fleet::millis;
 use super::ground::{BIRTH, MINUTE, SECOND, Time};
 use super::invariants::Verdict;
 use super::oracle::Fact;
@@ -138,12 +141,41 @@ impl World {
             Stage::RolledOver => {
                 self.calm.stage = Stage::Crashed;
                 self.lose_one(World::crash);
+                self.look_away();
             }
             Stage::Crashed => {
                 self.calm.stage = Stage::Left;
                 self.lose_one(World::dismiss);
             }
             Stage::Left => self.over = true,
+        }
+    }
+
+    /// Whoever does not list the stream stands still while the one that crashed is found dead, for too short a time to be
+    /// found dead itself. Nobody waits for the same death a second time (L4).
+    fn look_away(&mut self) {
+        let lease = millis(self.scenario.settings.lease_duration);
+        if self.scenario.has(Fault::Pause) {
+            self.after(lease * 9 / 10, move |world| {
+                world.hold_up_the_others(lease * 6 / 10)
+            });
+        }
+    }
+
+    fn hold_up_the_others(&mut self, long: Time) {
+        let well = self.well();
+        let group = self.table.rows.get(&group_key()).and_then(GroupRow::parse);
+        let lists = |seat: &&usize| {
+            let discoverer = group.as_ref().and_then(|group| group.discoverer.as_ref());
+            let me = self.fleet.seats[**seat].incarnation.as_deref();
+            me == discoverer.map(|id| id.as_str())
+        };
+        let Some(lists) = well.iter().find(lists).or(well.first()).copied() else {
+            return;
+        };
+        if self.calm.stage == Stage::Crashed {
+            let others = well.into_iter().filter(|seat| *seat != lists);
+            others.for_each(|seat| self.hold_up(seat, "looking away", long));
         }
     }
 
