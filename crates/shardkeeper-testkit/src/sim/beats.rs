@@ -91,6 +91,22 @@ impl World {
         self.weather.overheard = self.strikes(Fault::OddAnswers, OVERHEARD);
     }
 
+    /// A worker reads the lease table while another one has been silent for a while and may yet beat: it may be stopped with
+    /// the answer on its way, which is too old to judge by when it wakes up.
+    pub(crate) fn stop_the_watcher(&mut self, seat: usize) {
+        let lease = millis(self.scenario.settings.lease_duration);
+        let silent = self.now.saturating_sub(self.entitled())..self.now.saturating_sub(lease / 3);
+        let mut places = self.fleet.seats.iter().enumerate();
+        let silent = places.any(|(other, place)| {
+            other != seat && place.is_alive() && silent.contains(&place.beats.heard)
+        });
+        if silent && self.fleet.seats[seat].is_well() && self.strikes(Fault::Pause, 1_000) {
+            let long = self.dice.u64(lease / 2..lease);
+            self.hold_up(seat, "frozen with a read on its way", long);
+            self.write_while_it_matters();
+        }
+    }
+
     /// A worker that is about to crash dies with its next word on a lease, which arrives when others take over: some time
     /// then, or at the worst moment, between what whoever takes the lease has read and the take.
     fn die_in_mid_sentence(&mut self, seat: usize, row: &RowKey) {

@@ -207,6 +207,9 @@ impl World {
         }
         self.bad_luck(op, &mut passage);
         self.bad_times(seat, op, &mut passage);
+        if matches!(op, Op::Sweep | Op::Read) {
+            self.stop_the_watcher(seat);
+        }
         if op == Op::Write && std::mem::take(&mut self.weather.overheard) {
             passage.twist = Twist::Empty;
         }
