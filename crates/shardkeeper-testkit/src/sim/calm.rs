@@ -136,7 +136,11 @@ impl World {
                 self.calm.stage = Stage::RolledOver;
                 self.weather.slow_reads = 0;
                 self.calm.cursed = None;
-                self.roll_something();
+                if self.scenario.has(Fault::SplitStorm) {
+                    self.split_something();
+                } else {
+                    self.roll_something();
+                }
             }
             Stage::RolledOver => {
                 self.calm.stage = Stage::Crashed;
@@ -155,7 +159,7 @@ impl World {
     /// found dead itself. Nobody waits for the same death a second time (L4).
     fn look_away(&mut self) {
         let lease = millis(self.scenario.settings.lease_duration);
-        if self.scenario.has(Fault::Pause) {
+        if self.dice.u8(..) < 192 {
             self.after(lease * 9 / 10, move |world| {
                 world.hold_up_the_others(lease * 6 / 10)
             });

@@ -39,9 +39,7 @@ impl World {
     }
 
     fn write_somewhere(&mut self) {
-        let open = self.streams.open_shards();
-        if !open.is_empty() {
-            let shard = open[self.dice.usize(0..open.len())];
+        if let Some(shard) = self.an_open_shard() {
             self.write_to(shard, self.now);
         }
     }
@@ -63,13 +61,22 @@ impl World {
 
     /// One of the open shards rolls over, in one child as a rule.
     pub(crate) fn roll_something(&mut self) {
-        let open = self.streams.open_shards();
-        if open.is_empty() {
-            return;
+        if let Some(shard) = self.an_open_shard() {
+            let count = if self.dice.u8(..) < 60 { 2 } else { 1 };
+            self.roll_over(shard, count);
         }
-        let shard = open[self.dice.usize(0..open.len())];
-        let count = if self.dice.u8(..) < 60 { 2 } else { 1 };
-        self.roll_over(shard, count);
+    }
+
+    /// The same, in so many that some worker gets more than one lease.
+    pub(crate) fn split_something(&mut self) {
+        if let Some(shard) = self.an_open_shard() {
+            self.roll_over(shard, 1 + self.well().len());
+        }
+    }
+
+    fn an_open_shard(&mut self) -> Option<ShardNo> {
+        let open = self.streams.open_shards();
+        (!open.is_empty()).then(|| open[self.dice.usize(0..open.len())])
     }
 
     /// Closes a shard and makes its children, if it is still open.
