@@ -103,7 +103,6 @@ impl World {
         if silent && self.fleet.seats[seat].is_well() && self.strikes(Fault::Pause, 1_000) {
             let long = self.dice.u64(lease / 2..lease);
             self.hold_up(seat, "frozen with a read on its way", long);
-            self.write_while_it_matters();
         }
     }
 

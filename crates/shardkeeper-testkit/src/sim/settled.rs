@@ -14,6 +14,7 @@ impl World {
     pub(super) fn unsettled(&mut self) -> Option<(Option<ShardNo>, String)> {
         self.unread()
             .or_else(|| self.unowned())
+            .or_else(|| self.unknown())
             .or_else(|| self.unbalanced().map(|why| (None, why)))
     }
 
