@@ -299,6 +299,7 @@ fn l2_a_stream_that_nobody_lists_any_more_is_told_of() {
         stage.says(
             None,
             Event::ShardsListed {
+                table: "orders".to_owned(),
                 listed,
                 created,
                 forgotten,
