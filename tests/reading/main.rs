@@ -3,6 +3,7 @@
 mod alarms;
 mod ends;
 mod iterators;
+mod large;
 mod listings;
 mod losses;
 mod memory;

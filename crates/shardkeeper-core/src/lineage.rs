@@ -11,6 +11,10 @@ use crate::ids::{SequenceNumber, ShardId};
 use crate::lease::Lease;
 use crate::planted;
 
+mod early;
+
+pub use early::{Early, early};
+
 /// A shard as a listing shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shard {

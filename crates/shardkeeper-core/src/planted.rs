@@ -113,6 +113,8 @@ plants! {
     ChildAtLatest,
     /// A parent that is neither leased nor listed counts as gone at once.
     AbsentIsGone,
+    /// A parent that is on no page of a listing yet counts as gone.
+    UnseenIsGone,
     /// A child is leased and read beside its parent.
     BesideItsParent,
     /// A shard whose parent was trimmed away waits for it.

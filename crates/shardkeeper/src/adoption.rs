@@ -16,9 +16,10 @@ use shardkeeper_core::ports::Answer;
 use shardkeeper_core::row::{Row, Write};
 
 use crate::incarnation::{DAMAGED_GROUP, Joining, Parts, unexpected};
-use crate::listing::{Listing, Turns};
+use crate::listing::Listing;
 use crate::shard_discovery::StartPosition;
 use crate::sources::StreamChoice;
+use crate::turns::Turns;
 
 /// Nobody had an epoch before.
 const FIRST_EPOCH: u64 = 1;

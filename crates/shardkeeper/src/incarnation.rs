@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind};
 use crate::fetch_budget::FetchBudget;
 use crate::lease_keeper::{DiscoveryLine, Ended, LeaseKeeper, refuse};
 use crate::lease_writer::LeaseWriter;
-use crate::listing::{Listing, Turns};
+use crate::listing::Listing;
 use crate::observer::Observers;
 use crate::processor::{Factory, OnDataLoss};
 use crate::retry::Retry;
@@ -30,6 +30,7 @@ use crate::shard_reader::ReaderWorld;
 use crate::sources::Sources;
 use crate::standing::Standing;
 use crate::status::StatusBoard;
+use crate::turns::Turns;
 use crate::worker::Outcome;
 
 /// Everything a worker is made of.

@@ -53,6 +53,7 @@ mod sources;
 mod standing;
 mod status;
 mod tracing_observer;
+mod turns;
 mod user_call;
 mod worker;
 

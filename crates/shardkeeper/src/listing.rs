@@ -6,7 +6,7 @@
 //! discovery finds what comes even later.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use shardkeeper_core::event::Event;
@@ -18,20 +18,20 @@ use shardkeeper_core::ports::{FailureKind, PortError, ShardPage, StreamSource, S
 use crate::env::Env;
 use crate::observer::Observers;
 use crate::retry::Retry;
+use crate::turns::{Caller, Turns};
 
 /// How often a confirmed end is looked at again for children that are listed late.
 const LATE_CHILDREN_ATTEMPTS: u32 = 6;
 /// How often an end that the listing does not confirm is looked at again before the shard counts as gone.
 const UNLISTED_ATTEMPTS: u32 = 2;
 /// A listing has at most so many pages: 100,000 shards.
-const MAX_PAGES: usize = 1_000;
+const MAX_PAGES: u32 = 1_000;
 /// A list of streams has at most so many pages: a table that was switched off and on ten thousand times in a day.
 const MAX_STREAM_PAGES: usize = 100;
 /// Between two of them: the whole account shares five calls a second (F51).
 const BETWEEN_STREAM_PAGES: Duration = Duration::from_millis(250);
-/// Between two calls of one worker: eight a second leave room for others, because the whole account
-/// shares ten (F10).
-const BETWEEN_CALLS: Duration = Duration::from_millis(125);
+/// A page that is refused so often in a row is not waited for any longer: discovery begins again.
+const MAX_REFUSALS: u32 = 100;
 
 /// What the listing says about one shard.
 enum Verdict {
@@ -57,59 +57,6 @@ pub(crate) struct Listing {
     pub(crate) env: Env,
     pub(crate) observers: Observers,
     pub(crate) turns: Turns,
-}
-
-/// The most time between two calls of a worker whose calls are refused: others use up what the account has.
-const LONGEST_TURN: Duration = Duration::from_secs(2);
-
-/// When a worker may call next; its discovery and all its shards that end share it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Turns(Arc<Mutex<Turn>>);
-
-#[derive(Debug)]
-struct Turn {
-    next: Duration,
-    /// The time between two calls.
-    space: Duration,
-}
-
-impl Default for Turn {
-    fn default() -> Self {
-        Self {
-            next: Duration::ZERO,
-            space: BETWEEN_CALLS,
-        }
-    }
-}
-
-impl Turns {
-    fn turn(&self) -> MutexGuard<'_, Turn> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// How a call ended: after a refusal there is half as much space again, after an answer a little less.
-    fn learn<T>(&self, answer: &Result<T, PortError>) {
-        let mut turn = self.turn();
-        turn.space = match answer {
-            Err(error) if error.kind == FailureKind::Throttled => turn.space * 3 / 2,
-            _ => turn.space - turn.space / 20,
-        }
-        .clamp(BETWEEN_CALLS, LONGEST_TURN);
-    }
-
-    async fn take(&self, env: &Env) {
-        let now = env.now();
-        let mine = {
-            let mut turn = self.turn();
-            // One call may come early, so that the end of a shard does not wait behind a page of discovery.
-            let mine = now.max(turn.next.saturating_sub(BETWEEN_CALLS));
-            turn.next = now.max(turn.next) + turn.space;
-            mine
-        };
-        if mine > now && !planted!(ListsWithoutPause) {
-            env.sleep(mine - now).await;
-        }
-    }
 }
 
 /// Everything that a listing showed.
@@ -179,7 +126,7 @@ impl Listing {
     }
 
     async fn verdict(&self, stream: &StreamArn, shard: &ShardId) -> Result<Verdict, PortError> {
-        self.turns.take(&self.env).await;
+        self.turns.take(&self.env, Caller::End).await;
         let answer = self.source.children_of(stream, shard).await;
         self.turns.learn(&answer);
         match answer {
@@ -249,65 +196,29 @@ impl Listing {
         ))
     }
 
-    /// Every page of the listing (F17). Ends when the service says so, or when a page shows nothing new,
-    /// because some servers ignore where to go on.
+    /// Every page of the listing (F17).
     pub(crate) async fn complete(&self, stream: &StreamArn) -> Result<Listed, PortError> {
-        let mut shards = BTreeMap::new();
-        let mut after: Option<ShardId> = None;
-        let mut pages = 0;
-        let mut retry = Retry::bounded(
-            &self.env,
-            Duration::from_millis(200),
-            Duration::from_secs(10),
-        );
-        for _ in 0..MAX_PAGES {
-            self.turns.take(&self.env).await;
-            let answer = self.source.list_shards(stream, after.as_ref()).await;
-            self.turns.learn(&answer);
-            let page = match answer {
-                Ok(page) => page,
-                Err(error)
-                    if error.kind == FailureKind::Throttled && !planted!(ThrottledListingEnds) =>
-                {
-                    self.told(&error);
-                    retry.pause().await;
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            let ShardPage {
-                status,
-                shards: found,
-                next,
-                ..
-            } = page;
-            pages += 1;
-            let before = shards.len();
-            let none_found = found.is_empty();
-            shards.extend(found.into_iter().map(|shard| (shard.id.clone(), shard)));
-            let progress = shards.len() > before || none_found;
-            match next {
-                Some(next)
-                    if !planted!(FirstPageOnly) && progress && after.as_ref() != Some(&next) =>
-                {
-                    after = Some(next)
-                }
-                next => {
-                    return Ok(Listed {
-                        complete: next.is_none() || planted!(FirstPageOnly),
-                        pages,
-                        status,
-                        shards,
-                    });
-                }
-            }
+        let mut pages = self.pages(stream);
+        while pages.turn().await? {}
+        Ok(pages.listed)
+    }
+
+    /// A listing, page by page.
+    pub(crate) fn pages<'a>(&'a self, stream: &'a StreamArn) -> Pages<'a> {
+        let (first, longest) = (Duration::from_millis(200), Duration::from_secs(10));
+        Pages {
+            listing: self,
+            stream,
+            after: None,
+            retry: Retry::bounded(&self.env, first, longest),
+            page: Vec::new(),
+            listed: Listed {
+                complete: false,
+                pages: 0,
+                status: StreamStatus::Enabled,
+                shards: BTreeMap::new(),
+            },
         }
-        let message = format!("the listing did not end after {MAX_PAGES} pages");
-        Err(PortError::new(
-            FailureKind::Protocol,
-            "DescribeStream",
-            message,
-        ))
     }
 
     pub(crate) fn told(&self, error: &PortError) {
@@ -321,5 +232,85 @@ impl Listing {
             kind,
             message,
         });
+    }
+}
+
+/// A listing that goes on.
+pub(crate) struct Pages<'a> {
+    listing: &'a Listing,
+    stream: &'a StreamArn,
+    after: Option<ShardId>,
+    retry: Retry,
+    /// The shards of the latest page.
+    pub(crate) page: Vec<ShardId>,
+    /// What the pages so far have shown.
+    pub(crate) listed: Listed,
+}
+
+impl Pages<'_> {
+    /// Turns to the next page. False when it was the last one: the service says so, or the page shows nothing new, because
+    /// some servers ignore where to go on. May be cancelled by dropping it.
+    pub(crate) async fn turn(&mut self) -> Result<bool, PortError> {
+        let ShardPage {
+            status,
+            shards: found,
+            next,
+            ..
+        } = self.ask().await?;
+        let listed = &mut self.listed;
+        listed.pages += 1;
+        listed.status = status;
+        let before = listed.shards.len();
+        let none_found = found.is_empty();
+        self.page = found.iter().map(|shard| shard.id.clone()).collect();
+        let found = found.into_iter().map(|shard| (shard.id.clone(), shard));
+        listed.shards.extend(found);
+        let progress = listed.shards.len() > before || none_found;
+        match next {
+            Some(next)
+                if !planted!(FirstPageOnly) && progress && self.after.as_ref() != Some(&next) =>
+            {
+                self.after = Some(next);
+            }
+            next => {
+                listed.complete = next.is_none() || planted!(FirstPageOnly);
+                return Ok(false);
+            }
+        }
+        if listed.pages >= MAX_PAGES {
+            let message = format!("the listing did not end after {MAX_PAGES} pages");
+            return Err(PortError::new(
+                FailureKind::Protocol,
+                "DescribeStream",
+                message,
+            ));
+        }
+        Ok(true)
+    }
+
+    /// The next page, asked for until it is not refused for want of quota.
+    async fn ask(&mut self) -> Result<ShardPage, PortError> {
+        let Listing {
+            source, env, turns, ..
+        } = self.listing;
+        loop {
+            turns.take(env, Caller::Page).await;
+            let answer = source.list_shards(self.stream, self.after.as_ref()).await;
+            turns.learn(&answer);
+            match answer {
+                Err(error)
+                    if error.kind == FailureKind::Throttled
+                        && self.retry.attempts() < MAX_REFUSALS
+                        && !planted!(ThrottledListingEnds) =>
+                {
+                    self.listing.told(&error);
+                    self.retry.pause().await;
+                }
+                answer => {
+                    self.retry.succeeded();
+                    return answer;
+                }
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 mod book;
 mod creating;
+mod early;
 mod ending;
 mod proof;
 mod starting;
@@ -28,6 +29,7 @@ use shardkeeper_core::succession;
 use tokio::sync::{Notify, watch};
 
 use self::book::{Book, READ_AT_ONCE};
+use self::early::Early;
 pub use self::starting::StartPosition;
 pub(crate) use self::stragglers::Stragglers;
 use crate::listing::{Listed, Listing};
@@ -153,11 +155,13 @@ impl ShardDiscovery {
         book: &mut Book,
         tended: &mut Tended,
     ) -> Result<bool, PortError> {
-        let listed = self.survey(stream, book).await?;
+        let beginning = self.beginning(group, stream, book);
+        let mut early = Early::new(beginning);
+        let listed = self.survey(group, stream, &mut early, book).await?;
         if self.sources.only().is_some() {
             self.adopt_stragglers(group, stream, book).await?;
         }
-        let created = self.create(group, stream, &listed, book).await?;
+        let created = self.create(group, stream, &listed, &early, book).await?;
         if created > 0 {
             book.streams.begun.insert(stream.clone());
         }
@@ -184,9 +188,20 @@ impl ShardDiscovery {
     }
 
     /// The shards, with their leases in the book. A parent that one listing does not show may be in the next, and
-    /// its child must not overtake it: it is gone when two complete listings do not show it (design rule 12).
-    async fn survey(&self, stream: &StreamArn, book: &mut Book) -> Result<Listed, PortError> {
-        let mut listed = self.listing.complete(stream).await?;
+    /// its child must not overtake it: it is gone when two complete listings do not show it (design rule 12). At the
+    /// first listing of a stream reading begins on the way.
+    async fn survey(
+        &self,
+        group: &GroupRow,
+        stream: &StreamArn,
+        early: &mut Early,
+        book: &mut Book,
+    ) -> Result<Listed, PortError> {
+        let mut pages = self.listing.pages(stream);
+        while pages.turn().await? {
+            self.begin_early(group, stream, &pages, early, book).await;
+        }
+        let mut listed = pages.listed;
         // Read after the listing: what ended meanwhile has brought its children.
         self.catch_up(stream, &listed.shards, book).await?;
         let found = lineage::uncovered(&listed.shards, book.of(stream));

@@ -9,13 +9,13 @@ use proptest::prelude::*;
 
 /// For each shard: no parent, one that is not listed, or any shard at all.
 #[derive(Debug, Clone)]
-enum Parent {
+pub(super) enum Parent {
     None,
     Gone,
     Shard(usize),
 }
 
-fn graph(most: usize) -> impl Strategy<Value = Vec<Parent>> {
+pub(super) fn graph(most: usize) -> impl Strategy<Value = Vec<Parent>> {
     let parent = prop_oneof![
         1 => Just(Parent::None),
         1 => Just(Parent::Gone),
@@ -24,11 +24,11 @@ fn graph(most: usize) -> impl Strategy<Value = Vec<Parent>> {
     prop::collection::vec(parent, 1..most)
 }
 
-fn name(n: usize) -> ShardId {
+pub(super) fn name(n: usize) -> ShardId {
     ShardId::from_service(format!("s{n:05}"))
 }
 
-fn listing(graph: &[Parent]) -> BTreeMap<ShardId, Shard> {
+pub(super) fn listing(graph: &[Parent]) -> BTreeMap<ShardId, Shard> {
     let shard = |(n, parent): (usize, &Parent)| {
         let parent = match parent {
             Parent::None => None,
@@ -48,7 +48,7 @@ fn listing(graph: &[Parent]) -> BTreeMap<ShardId, Shard> {
     graph.iter().enumerate().map(shard).collect()
 }
 
-fn lease(shard: &ShardId, parent: Option<&ShardId>) -> Lease {
+pub(super) fn lease(shard: &ShardId, parent: Option<&ShardId>) -> Lease {
     let stream = "arn:aws:dynamodb:us-west-2:111122223333:table/T/stream/2015-05-20T20:51:10.252";
     let stream = StreamArn::parse(stream).unwrap();
     Lease {

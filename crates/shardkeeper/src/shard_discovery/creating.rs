@@ -17,6 +17,7 @@ use shardkeeper_core::row::{RowKey, Write};
 
 use super::ShardDiscovery;
 use super::book::Book;
+use super::early::Early;
 use crate::listing::Listed;
 use crate::processor::Decision;
 use crate::retry::Retry;
@@ -25,9 +26,21 @@ use crate::retry::Retry;
 const CHUNK: usize = 50;
 
 /// A lease to be created, and the loss that is told once it is.
-struct Birth {
+pub(super) struct Birth {
     lease: NewLease,
     loss: Option<DataLoss>,
+}
+
+/// What leases of a stream begin with: decided before a listing, for everything that is found on its way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Beginning {
+    start: TableStart,
+    /// Nothing that is gone was the application's to lose.
+    pub(super) begins: bool,
+    /// No listing has found leases of the stream yet.
+    pub(super) first_listing: bool,
+    /// Shards have positions of their own, and what comes before them is over.
+    pub(super) named: bool,
 }
 
 impl ShardDiscovery {
@@ -37,39 +50,67 @@ impl ShardDiscovery {
         group: &GroupRow,
         stream: &StreamArn,
         listed: &Listed,
+        early: &Early,
         book: &Book,
     ) -> Result<usize, PortError> {
-        let leases = book.of(stream);
-        let start = self.start_of(group, stream, book);
-        let first_listing = !group.listed.contains(stream.as_str());
+        let (leases, beginning) = (book.of(stream), early.beginning);
         let named = self.named(group, stream, listed, leases);
         let uncovered = lineage::uncovered(&listed.shards, &with(leases, &named));
         let uncovered = self.keep_proven(stream, listed, uncovered).await?;
-        let begins = self.begins(group, stream, leases);
         let found = uncovered
             .iter()
-            .filter_map(|found| self.birth(group, stream, found, (begins, start)));
+            .filter_map(|found| self.birth(group, stream, found, beginning));
         let named = named.into_iter().map(|lease| Birth { lease, loss: None });
         let births: Vec<Birth> = named.chain(found).collect();
-        for chunk in births.chunks(CHUNK) {
-            let announce = self.announce(group, stream, (start, book));
-            if !self.create_chunk(announce, chunk).await? {
-                return Ok(0);
-            }
+        let made = self
+            .deliver(group, stream, beginning, &births, book)
+            .await?;
+        let created = early.made + made;
+        if made < births.len() {
+            return Ok(created);
         }
-        if !births.is_empty() {
-            self.found.notify_one();
-        }
-        if first_listing && !(births.is_empty() && uncovered.is_empty()) {
+        let has_begun = early.has_tried || !(births.is_empty() && uncovered.is_empty());
+        if beginning.first_listing && has_begun {
             // Marked by a listing that finds them leased, because a transaction answers with nothing.
             self.nudge.notify_one();
             self.tell_that_latest_has_no_time(group);
             self.tell_unknown(group, stream, listed);
-        } else if first_listing && !leases.is_empty() {
+        } else if beginning.first_listing && !leases.is_empty() {
             self.write(&[GroupRow::mark_listed(&self.me, group.term, stream)])
                 .await?;
         }
-        Ok(births.len())
+        Ok(created)
+    }
+
+    /// What leases of the stream begin with from now on.
+    pub(super) fn beginning(&self, group: &GroupRow, stream: &StreamArn, book: &Book) -> Beginning {
+        Beginning {
+            start: self.start_of(group, stream, book),
+            begins: self.begins(group, stream, book.of(stream)),
+            first_listing: !group.listed.contains(stream.as_str()),
+            named: self.positions(group, stream).is_some(),
+        }
+    }
+
+    /// Makes these leases. How many it made: fewer when it was refused, see [`ShardDiscovery::write`].
+    pub(super) async fn deliver(
+        &self,
+        group: &GroupRow,
+        stream: &StreamArn,
+        beginning: Beginning,
+        births: &[Birth],
+        book: &Book,
+    ) -> Result<usize, PortError> {
+        let mut made = 0;
+        for chunk in births.chunks(CHUNK) {
+            let announce = self.announce(group, stream, (beginning.start, book));
+            if !self.create_chunk(announce, chunk).await? {
+                return Ok(made);
+            }
+            made += chunk.len();
+            self.found.notify_one();
+        }
+        Ok(made)
     }
 
     /// True while the application takes up what the stream holds at its start: what is gone by then was never its to
@@ -84,15 +125,15 @@ impl ShardDiscovery {
 
     /// `None` while the user's decision about what is lost before the shard panics: it is asked again by the
     /// next round.
-    fn birth(
+    pub(super) fn birth(
         &self,
         group: &GroupRow,
         stream: &StreamArn,
         found: &Uncovered,
-        (begins, start): (bool, TableStart),
+        beginning: Beginning,
     ) -> Option<Birth> {
         let shard = &found.shard;
-        let loss = (found.orphan && !begins).then(|| DataLoss {
+        let loss = (found.orphan && !beginning.begins).then(|| DataLoss {
             stream: stream.clone(),
             shard: shard.parent.clone().unwrap_or_else(|| shard.id.clone()),
             from: Checkpoint::TrimHorizon,
@@ -116,7 +157,7 @@ impl ShardDiscovery {
             stream: stream.clone(),
             shard: shard.id.clone(),
             parent: shard.parent.clone(),
-            checkpoint: self.first_checkpoint(group, stream, start),
+            checkpoint: self.first_checkpoint(group, stream, beginning.start),
             epoch: self.first_epoch(group),
             stopped,
         };

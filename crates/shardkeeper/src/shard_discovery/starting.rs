@@ -199,7 +199,7 @@ impl ShardDiscovery {
     }
 
     /// The positions that count: those of a table that was not begun yet.
-    fn positions<'a>(
+    pub(super) fn positions<'a>(
         &'a self,
         group: &GroupRow,
         stream: &StreamArn,

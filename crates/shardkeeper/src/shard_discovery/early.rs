@@ -1,0 +1,233 @@
+//! The first listing of a large stream takes minutes: reading begins while it goes on.
+//!
+//! A shard is begun early when no later page can change what follows for it ([`lineage::early`]). That a parent which no
+//! page has shown yet was trimmed away is not concluded from the listing: the service is asked for it by name, twice, a
+//! beat apart, and must not know it. What cannot be decided so waits for the end of the listing, which decides as ever.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use shardkeeper_core::ids::{ShardId, StreamArn};
+use shardkeeper_core::lineage::{self, Early as Verdict, Leases, Shard, Uncovered};
+use shardkeeper_core::membership::GroupRow;
+use shardkeeper_core::ports::PortError;
+
+use super::ShardDiscovery;
+use super::book::Book;
+use super::creating::{Beginning, Birth};
+use crate::listing::Pages;
+
+/// Leases are made when as many shards have come as were leased, or else so often: each time the whole fleet reads the table.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// So many shards are asked for at once.
+const QUESTIONS: usize = 8;
+/// When the service still knows so many of those that no page has shown, the pages are in no order that helps.
+const MANY: usize = 100;
+
+/// What is begun while a listing goes on.
+#[derive(Debug)]
+pub(super) struct Early {
+    pub(super) beginning: Beginning,
+    /// How many shards have come since the last look.
+    fresh: usize,
+    /// Shards that nothing is decided of.
+    waiting: BTreeMap<ShardId, Shard>,
+    /// Parents that the service did not know, and since when.
+    unknown: BTreeMap<ShardId, Unknown>,
+    /// Parents that it knew: their pages come.
+    known: BTreeSet<ShardId>,
+    /// A service that fails is asked no more.
+    is_silent: bool,
+    looked_at: Option<Duration>,
+    /// How many leases were made.
+    pub(super) made: usize,
+    /// Some may have been made, whatever the answers said.
+    pub(super) has_tried: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Unknown {
+    since: Duration,
+    proven: bool,
+}
+
+impl Early {
+    pub(super) fn new(beginning: Beginning) -> Self {
+        Self {
+            beginning,
+            fresh: 0,
+            waiting: BTreeMap::new(),
+            unknown: BTreeMap::new(),
+            known: BTreeSet::new(),
+            is_silent: false,
+            looked_at: None,
+            made: 0,
+            has_tried: false,
+        }
+    }
+
+    fn take_in(&mut self, pages: &Pages<'_>) {
+        let page = pages.page.iter();
+        let shards = page.filter_map(|id| pages.listed.shards.get_key_value(id));
+        for (id, shard) in shards {
+            self.waiting.insert(id.clone(), shard.clone());
+            self.fresh += 1;
+        }
+    }
+
+    /// True when enough has come to look at.
+    fn is_due(&self, now: Duration) -> bool {
+        let patient = self.looked_at.is_some_and(|at| now < at + PATIENCE);
+        !self.waiting.is_empty() && (self.fresh >= self.made || !patient)
+    }
+
+    /// Lets go of those whose parents bring them; the parents of which nothing is known.
+    fn sort_out(&mut self, seen: &BTreeMap<ShardId, Shard>, leases: &Leases) -> BTreeSet<ShardId> {
+        let mut parents = BTreeSet::new();
+        self.waiting
+            .retain(|_, shard| match lineage::early(shard, seen, leases) {
+                Verdict::Begins => true,
+                Verdict::Asks(parent) => {
+                    parents.insert(parent.clone());
+                    true
+                }
+                Verdict::Waits => false,
+            });
+        parents
+    }
+
+    /// Those that need a lease of their own, whatever is still to come.
+    fn found(&self, seen: &BTreeMap<ShardId, Shard>, leases: &Leases) -> Vec<Uncovered> {
+        let found = |shard: &Shard| {
+            let orphan = match lineage::early(shard, seen, leases) {
+                Verdict::Begins => false,
+                Verdict::Asks(parent) if self.is_proven(parent) => true,
+                Verdict::Asks(_) | Verdict::Waits => return None,
+            };
+            let shard = shard.clone();
+            Some(Uncovered { shard, orphan })
+        };
+        self.waiting.values().filter_map(found).collect()
+    }
+
+    /// The parents to be asked for now: those not asked for yet, and those that were not known a beat ago.
+    fn questions(
+        &self,
+        parents: &BTreeSet<ShardId>,
+        now: Duration,
+        beat: Duration,
+    ) -> Vec<ShardId> {
+        if self.is_silent || self.known.len() >= MANY || !self.beginning.begins {
+            return Vec::new();
+        }
+        let is_open = |parent: &&ShardId| match self.unknown.get(*parent) {
+            Some(unknown) => !unknown.proven && now >= unknown.since + beat,
+            None => !self.known.contains(*parent),
+        };
+        parents.iter().filter(is_open).cloned().collect()
+    }
+
+    /// What the service said about a parent, and when it was asked.
+    fn learn(&mut self, parent: ShardId, is_gone: bool, asked: Duration) {
+        if !is_gone {
+            self.unknown.remove(&parent);
+            self.known.insert(parent);
+        } else if let Some(unknown) = self.unknown.get_mut(&parent) {
+            unknown.proven = true;
+        } else {
+            let unknown = Unknown {
+                since: asked,
+                proven: false,
+            };
+            self.unknown.insert(parent, unknown);
+        }
+    }
+
+    fn is_proven(&self, parent: &ShardId) -> bool {
+        self.unknown
+            .get(parent)
+            .is_some_and(|unknown| unknown.proven)
+    }
+}
+
+impl ShardDiscovery {
+    /// Leases what the pages so far suffice for. What fails is told, and left to the end of the listing.
+    pub(super) async fn begin_early(
+        &self,
+        group: &GroupRow,
+        stream: &StreamArn,
+        pages: &Pages<'_>,
+        early: &mut Early,
+        book: &mut Book,
+    ) {
+        // What comes before a position that the user named is only known when everything is listed.
+        if !early.beginning.first_listing || early.beginning.named {
+            return;
+        }
+        early.take_in(pages);
+        let now = self.listing.env.now();
+        if early.is_due(now) {
+            early.looked_at = Some(now);
+            early.fresh = 0;
+            let seen = &pages.listed.shards;
+            if let Err(error) = self.begin_some(group, stream, seen, early, book).await {
+                self.listing.told(&error);
+            }
+        }
+    }
+
+    async fn begin_some(
+        &self,
+        group: &GroupRow,
+        stream: &StreamArn,
+        seen: &BTreeMap<ShardId, Shard>,
+        early: &mut Early,
+        book: &mut Book,
+    ) -> Result<(), PortError> {
+        // Read after the pages: what ended meanwhile has brought its children.
+        self.catch_up(stream, &early.waiting, book).await?;
+        let parents = early.sort_out(seen, book.of(stream));
+        self.ask_for(stream, &parents, early).await;
+        let found = early.found(seen, book.of(stream));
+        let births: Vec<Birth> = found
+            .iter()
+            .filter_map(|found| self.birth(group, stream, found, early.beginning))
+            .collect();
+        early.has_tried |= !births.is_empty();
+        let beginning = early.beginning;
+        let made = self
+            .deliver(group, stream, beginning, &births, book)
+            .await?;
+        early.made += made;
+        if made == births.len() {
+            for found in &found {
+                early.waiting.remove(&found.shard.id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the service for these parents by name.
+    async fn ask_for(&self, stream: &StreamArn, parents: &BTreeSet<ShardId>, early: &mut Early) {
+        let env = &self.listing.env;
+        let questions = early.questions(parents, env.now(), self.settings.beat_interval);
+        let mut answers = stream::iter(questions)
+            .map(|parent| async move {
+                let asked = env.now();
+                let answer = self.is_gone(stream, &parent).await;
+                (parent, answer, asked)
+            })
+            .buffer_unordered(QUESTIONS);
+        while let Some((parent, answer, asked)) = answers.next().await {
+            match answer {
+                Ok(is_gone) => early.learn(parent, is_gone, asked),
+                Err(error) => {
+                    self.listing.told(&error);
+                    early.is_silent = true;
+                    return;
+                }
+            }
+        }
+    }
+}
