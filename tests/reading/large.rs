@@ -8,7 +8,7 @@ use shardkeeper_testkit::emulator::EmulatorSettings;
 use shardkeeper_testkit::faults::{Effect, Fault};
 use shardkeeper_tests::{TABLE, World};
 
-use super::{SOON, answer, assert_once, delivered, done, shards};
+use super::{SOON, answer, assert_once, delivered, done, open_shards, shards};
 
 /// As many pages as shards.
 fn paged(shards: EmulatorSettings) -> EmulatorSettings {
@@ -155,6 +155,86 @@ async fn b12_a_listing_that_breaks_off_after_reading_has_begun_is_taken_up_again
     let listed = |event: &Event| matches!(event, Event::ShardsListed { listed: 40, .. });
     world
         .until(SOON * 3, "a whole listing", |w| w.events.count(listed) > 0)
+        .await;
+    worker.shutdown().await.unwrap();
+}
+
+/// A worker that has read twenty lines of three shards each, of which the last is open.
+async fn lines(world: &World) -> shardkeeper::WorkerHandle {
+    let worker = world.start_with("a", done).await;
+    world.write(200, 1).await;
+    delivered(world, Duration::from_secs(60), 200).await;
+    for round in 2..=3 {
+        world.emulator.roll_over_all(TABLE).unwrap();
+        world.write(200, round).await;
+        delivered(world, Duration::from_secs(120), 200 * round).await;
+    }
+    worker
+}
+
+#[tokio::test(start_paused = true)]
+async fn l7_f10_shards_that_are_over_are_not_listed_each_time() {
+    let world = World::with(127, paged(shards(20))).await;
+    let worker = lines(&world).await;
+    world.pass(Duration::from_secs(200)).await;
+    let before = listings(&world);
+    world.pass(Duration::from_secs(1200)).await;
+    let asked = listings(&world) - before;
+    // Sixty pages a minute at the most: one time in four all sixty, twenty otherwise.
+    assert!(asked < 780, "{asked} calls");
+    assert!(asked > 300, "it is listed again and again: {asked} calls");
+    let listed = |event: &Event| matches!(event, Event::ShardsListed { listed: 60, .. });
+    assert!(world.events.count(listed) > 10, "each tells of all of them");
+    assert_once(&world);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn l2_b3_children_that_come_late_are_found_by_listings_that_leave_out_what_is_over() {
+    let world = World::with(128, paged(shards(20))).await;
+    let worker = lines(&world).await;
+    world.pass(Duration::from_secs(200)).await;
+    for (round, lag) in [(4, 40), (5, 90), (6, 200), (7, 20)] {
+        let lag = Duration::from_secs(lag);
+        world
+            .emulator
+            .change_settings(|settings| settings.child_visibility_lag = lag);
+        let shard = &open_shards(&world)[0];
+        world.emulator.roll_over(TABLE, shard).unwrap();
+        world.write(200, round).await;
+        // The children are listed once in so many seconds as there are pages, as ever.
+        let bound = lag + Duration::from_secs(60 + 30);
+        delivered(&world, bound, 200 * round).await;
+    }
+    assert_once(&world);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn s9_a_place_that_the_service_has_forgotten_ends_no_listing() {
+    let world = World::with(129, paged(shards(20))).await;
+    let worker = lines(&world).await;
+    world.pass(Duration::from_secs(200)).await;
+    for shard in world.emulator.shards(TABLE).unwrap() {
+        if !shard.open {
+            world.emulator.forget_shard(TABLE, &shard.id).unwrap();
+        }
+    }
+    let lag = Duration::from_secs(60);
+    world
+        .emulator
+        .change_settings(|settings| settings.child_visibility_lag = lag);
+    let shard = &open_shards(&world)[0];
+    world.emulator.roll_over(TABLE, shard).unwrap();
+    world.write(200, 4).await;
+    delivered(&world, lag + Duration::from_secs(90), 800).await;
+    assert_once(&world);
+    let forgotten =
+        |event: &Event| matches!(event, Event::ShardsListed { forgotten, .. } if *forgotten > 0);
+    world
+        .until(Duration::from_secs(600), "what is over forgotten", |w| {
+            w.events.count(forgotten) > 0
+        })
         .await;
     worker.shutdown().await.unwrap();
 }

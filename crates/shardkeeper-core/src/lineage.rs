@@ -11,8 +11,10 @@ use crate::ids::{SequenceNumber, ShardId};
 use crate::lease::Lease;
 use crate::planted;
 
+mod bookmark;
 mod early;
 
+pub use bookmark::{Bookmark, bookmark};
 pub use early::{Early, early};
 
 /// A shard as a listing shows it.

@@ -20,7 +20,7 @@ use crate::observer::Observers;
 use crate::retry::Retry;
 use crate::turns::{Caller, Turns};
 
-/// How often a confirmed end is looked at again for children that are listed late.
+/// How often children that are listed late are asked for again, for a second or two in all, before everything is listed.
 const LATE_CHILDREN_ATTEMPTS: u32 = 6;
 /// How often an end that the listing does not confirm is looked at again before the shard counts as gone.
 const UNLISTED_ATTEMPTS: u32 = 2;
@@ -36,6 +36,8 @@ const MAX_REFUSALS: u32 = 100;
 /// What the listing says about one shard.
 enum Verdict {
     Ended(Vec<Shard>),
+    /// No child is known yet.
+    Childless,
     ClosedWithoutChildren,
     StillOpen,
     Unlisted,
@@ -62,10 +64,14 @@ pub(crate) struct Listing {
 /// Everything that a listing showed.
 #[derive(Debug)]
 pub(crate) struct Listed {
-    /// False when the listing was cut short because a page showed nothing new.
+    /// False when the listing was cut short because a page showed nothing new, or did not begin at the beginning.
     pub(crate) complete: bool,
-    /// How many pages it had.
+    /// How many pages it had, or would have had from the beginning on.
     pub(crate) pages: u32,
+    /// How many shards were not asked for.
+    pub(crate) skipped: usize,
+    /// The shards in the order of the pages.
+    pub(crate) order: Vec<ShardId>,
     pub(crate) status: StreamStatus,
     pub(crate) shards: BTreeMap<ShardId, Shard>,
 }
@@ -89,21 +95,21 @@ impl Listing {
         let mut late = Retry::bounded(&self.env, Duration::from_millis(25), Duration::from_secs(1));
         let mut unlisted = 0;
         loop {
-            match self.verdict(stream, shard).await {
+            let is_patient = late.attempts() < LATE_CHILDREN_ATTEMPTS;
+            match self.verdict(stream, shard, is_patient).await {
                 Ok(Verdict::Ended(_)) if planted!(ChildrenForgotten) => {
                     return End::Confirmed(Vec::new());
                 }
                 Ok(Verdict::Ended(children)) => return End::Confirmed(children),
-                Ok(Verdict::ClosedWithoutChildren)
-                    if planted!(LateChildLost) || late.attempts() >= LATE_CHILDREN_ATTEMPTS =>
-                {
-                    return End::Confirmed(Vec::new());
-                }
+                Ok(Verdict::Childless) => late.pause().await,
                 Ok(Verdict::ClosedWithoutChildren) => {
                     assert!(
                         !planted!(ClosedLeafPanics),
                         "a closed shard has no children"
                     );
+                    if planted!(LateChildLost) || !is_patient {
+                        return End::Confirmed(Vec::new());
+                    }
                     late.pause().await;
                 }
                 Ok(Verdict::Unlisted) if unlisted >= UNLISTED_ATTEMPTS => {
@@ -125,7 +131,14 @@ impl Listing {
         }
     }
 
-    async fn verdict(&self, stream: &StreamArn, shard: &ShardId) -> Result<Verdict, PortError> {
+    /// Asks for the children, and for everything only when there are none and patience has an end: a large stream has
+    /// hundreds of pages.
+    async fn verdict(
+        &self,
+        stream: &StreamArn,
+        shard: &ShardId,
+        is_patient: bool,
+    ) -> Result<Verdict, PortError> {
         self.turns.take(&self.env, Caller::End).await;
         let answer = self.source.children_of(stream, shard).await;
         self.turns.learn(&answer);
@@ -137,6 +150,7 @@ impl Listing {
                 status: StreamStatus::Disabled,
                 ..
             }) => return Ok(Verdict::Ended(Vec::new())),
+            Ok(_) if is_patient && !planted!(OpenParentPanics) => return Ok(Verdict::Childless),
             Ok(_) => {}
             // Some servers do not know the question, and none knows a shard that is gone.
             Err(error) if matches!(error.kind, FailureKind::Invalid | FailureKind::NotFound) => {}
@@ -198,23 +212,25 @@ impl Listing {
 
     /// Every page of the listing (F17).
     pub(crate) async fn complete(&self, stream: &StreamArn) -> Result<Listed, PortError> {
-        let mut pages = self.pages(stream);
+        let mut pages = self.pages(stream, None);
         while pages.turn().await? {}
         Ok(pages.listed)
     }
 
-    /// A listing, page by page.
-    pub(crate) fn pages<'a>(&'a self, stream: &'a StreamArn) -> Pages<'a> {
+    /// A listing, page by page: of everything, or of what is listed behind a shard.
+    pub(crate) fn pages<'a>(&'a self, stream: &'a StreamArn, after: Option<ShardId>) -> Pages<'a> {
         let (first, longest) = (Duration::from_millis(200), Duration::from_secs(10));
         Pages {
             listing: self,
             stream,
-            after: None,
+            after,
             retry: Retry::bounded(&self.env, first, longest),
-            page: Vec::new(),
+            before: 0,
             listed: Listed {
                 complete: false,
                 pages: 0,
+                skipped: 0,
+                order: Vec::new(),
                 status: StreamStatus::Enabled,
                 shards: BTreeMap::new(),
             },
@@ -241,8 +257,8 @@ pub(crate) struct Pages<'a> {
     stream: &'a StreamArn,
     after: Option<ShardId>,
     retry: Retry,
-    /// The shards of the latest page.
-    pub(crate) page: Vec<ShardId>,
+    /// How many shards there were before the latest page.
+    before: usize,
     /// What the pages so far have shown.
     pub(crate) listed: Listed,
 }
@@ -260,12 +276,15 @@ impl Pages<'_> {
         let listed = &mut self.listed;
         listed.pages += 1;
         listed.status = status;
-        let before = listed.shards.len();
+        self.before = listed.order.len();
         let none_found = found.is_empty();
-        self.page = found.iter().map(|shard| shard.id.clone()).collect();
-        let found = found.into_iter().map(|shard| (shard.id.clone(), shard));
-        listed.shards.extend(found);
-        let progress = listed.shards.len() > before || none_found;
+        for shard in found {
+            let id = shard.id.clone();
+            if listed.shards.insert(id.clone(), shard).is_none() {
+                listed.order.push(id);
+            }
+        }
+        let progress = listed.order.len() > self.before || none_found;
         match next {
             Some(next)
                 if !planted!(FirstPageOnly) && progress && self.after.as_ref() != Some(&next) =>
@@ -286,6 +305,12 @@ impl Pages<'_> {
             ));
         }
         Ok(true)
+    }
+
+    /// The shards that the latest page showed first.
+    pub(crate) fn fresh(&self) -> impl Iterator<Item = &Shard> {
+        let fresh = self.listed.order.iter().skip(self.before);
+        fresh.filter_map(|id| self.listed.shards.get(id))
     }
 
     /// The next page, asked for until it is not refused for want of quota.

@@ -7,6 +7,7 @@ mod book;
 mod creating;
 mod early;
 mod ending;
+mod going_on;
 mod proof;
 mod starting;
 mod stragglers;
@@ -170,7 +171,7 @@ impl ShardDiscovery {
         } else {
             0
         };
-        tended.listed += listed.shards.len();
+        tended.listed += listed.shards.len() + listed.skipped;
         tended.pages += listed.pages;
         tended.created += created;
         tended.forgotten += forgotten;
@@ -197,7 +198,10 @@ impl ShardDiscovery {
         early: &mut Early,
         book: &mut Book,
     ) -> Result<Listed, PortError> {
-        let mut pages = self.listing.pages(stream);
+        if let Some(listed) = self.go_on(stream, early, book).await? {
+            return Ok(listed);
+        }
+        let mut pages = self.listing.pages(stream, None);
         while pages.turn().await? {
             self.begin_early(group, stream, &pages, early, book).await;
         }
@@ -205,6 +209,7 @@ impl ShardDiscovery {
         // Read after the listing: what ended meanwhile has brought its children.
         self.catch_up(stream, &listed.shards, book).await?;
         let found = lineage::uncovered(&listed.shards, book.of(stream));
+        self.remember(stream, early, &listed, &found, book);
         if found.iter().any(|found| found.orphan) {
             self.listing.env.sleep(self.settings.beat_interval).await;
             let again = self.listing.complete(stream).await?;

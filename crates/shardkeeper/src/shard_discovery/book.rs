@@ -15,6 +15,7 @@ use shardkeeper_core::lineage::{Leases, Shard};
 use shardkeeper_core::row::{Row, RowKey};
 
 use super::ending::Ending;
+use super::going_on::Marks;
 use super::streams::Streams;
 
 /// More unknown rows than this are swept with all others, which is cheaper then.
@@ -35,6 +36,8 @@ pub(super) struct Book {
     swept_at: Option<Duration>,
     /// How many pages the last listing of everything had.
     pub(super) pages: u32,
+    /// Where later listings begin.
+    pub(super) marks: Marks,
 }
 
 impl Book {
@@ -46,6 +49,7 @@ impl Book {
 
     /// Another discoverer may have listed meanwhile.
     pub(super) fn begin_term(&mut self) {
+        self.marks = Marks::default();
         self.distrust();
         self.streams.distrust();
         self.ending = Ending::default();
@@ -54,6 +58,7 @@ impl Book {
     /// Everything is to be read anew before the next listing is judged.
     pub(super) fn distrust(&mut self) {
         self.swept_at = None;
+        self.marks.forget();
     }
 
     /// Every row, by a sweep that was sent at this time.

@@ -68,10 +68,8 @@ impl Early {
     }
 
     fn take_in(&mut self, pages: &Pages<'_>) {
-        let page = pages.page.iter();
-        let shards = page.filter_map(|id| pages.listed.shards.get_key_value(id));
-        for (id, shard) in shards {
-            self.waiting.insert(id.clone(), shard.clone());
+        for shard in pages.fresh() {
+            self.waiting.insert(shard.id.clone(), shard.clone());
             self.fresh += 1;
         }
     }
