@@ -23,8 +23,6 @@ const ORIGIN: Duration = Duration::from_secs(1_795_000_000);
 /// The service's limit for an account (F10).
 const CALLS_A_SECOND: u32 = 10;
 const CALL: Duration = Duration::from_millis(5);
-/// As long as the service keeps a shard, but for the moment at which it goes.
-const AGE: Duration = Duration::from_secs(23 * 3600 + 1800);
 /// The one setting that is not the default: polls of idle shards are not what is measured, and take all of the time.
 const POLLS: Duration = Duration::from_secs(600);
 /// How long everything is watched after everything is read.
@@ -37,6 +35,10 @@ pub(crate) struct Options {
     /// How many partitions the table has; about seven shards are listed for each
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     partitions: u32,
+    /// How many hours old the stream is; after 28 the first shards are gone, and the oldest that are listed name parents
+    /// that are not
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=240))]
+    hours: u64,
     /// The last line of output is one JSON object
     #[arg(long)]
     json: bool,
@@ -48,6 +50,8 @@ struct Seen {
     listed: usize,
     first_read: Option<Duration>,
     acquired: usize,
+    /// How many of them before the first listing had ended.
+    early: Option<usize>,
     covered: Option<Duration>,
     /// Calls of DescribeStream until everything was read, and in the hour after it.
     calls: u64,
@@ -60,7 +64,7 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
         .enable_all()
         .start_paused(true)
         .build()?;
-    let seen = runtime.block_on(measure(options.partitions))?;
+    let seen = runtime.block_on(measure(options))?;
     print!("{}", table(options, &seen, Paint::for_stdout())?);
     if options.json {
         let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64().round());
@@ -71,6 +75,7 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
                 "listed": seen.listed,
                 "calls": seen.calls,
                 "throttled": seen.throttled,
+                "early": seen.early,
                 "first_read_s": seconds(seen.first_read),
                 "covered_s": seconds(seen.covered),
                 "calls_an_hour_afterwards": seen.calls_afterwards,
@@ -80,7 +85,9 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
     Ok(())
 }
 
-async fn measure(partitions: u32) -> Outcome<Seen> {
+async fn measure(options: &Options) -> Outcome<Seen> {
+    let partitions = options.partitions;
+    let age = Duration::from_secs(options.hours * 3600);
     let settings = EmulatorSettings {
         initial_shards: usize::try_from(partitions)?,
         describe_stream_per_second: Some(CALLS_A_SECOND),
@@ -91,18 +98,18 @@ async fn measure(partitions: u32) -> Outcome<Seen> {
         .clock(tokio_clock(ORIGIN))
         .build();
     create_table(&emulator)?;
+    let env = Env::simulated(0);
+    env.sleep(age).await;
     for number in 0..100 {
         put(&emulator, &format!("order-{number}"), number)?;
     }
-    let env = Env::simulated(0);
-    env.sleep(AGE).await;
     let way = CALL / 2;
     let slow = Effect::Slow {
         before: way,
         after: way,
     };
     emulator.faults().inject(Fault::new("*", slow));
-    eprintln!("the stream is {AGE:?} old");
+    eprintln!("the stream is {age:?} old");
     let (begun, seen) = (env.now(), Arc::new(Mutex::new(Seen::default())));
     let worker = start(&emulator, &env, begun, &seen, partitions).await?;
     let read = || *seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -153,7 +160,11 @@ async fn start(
             let now = clock.now().saturating_sub(begun);
             let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
             match event {
-                Event::ShardsListed { listed, .. } => seen.listed = *listed,
+                Event::ShardsListed { listed, .. } => {
+                    seen.listed = *listed;
+                    let acquired = seen.acquired;
+                    seen.early.get_or_insert(acquired);
+                }
                 Event::PageFetched { .. } => {
                     seen.first_read.get_or_insert(now);
                 }
@@ -178,11 +189,12 @@ async fn start(
 fn table(options: &Options, seen: &Seen, paint: Paint) -> Outcome<String> {
     let mut text = String::new();
     let head = format!(
-        "{:>10}{:>10}{:>12}{:>12}{:>16}{:>20}{:>24}",
+        "{:>10}{:>10}{:>12}{:>12}{:>16}{:>16}{:>20}{:>24}",
         "partitions",
         "listed",
         "calls",
         "throttled",
+        "begun early",
         "first read, s",
         "everything read, s",
         "calls/h afterwards"
@@ -191,16 +203,17 @@ fn table(options: &Options, seen: &Seen, paint: Paint) -> Outcome<String> {
     let seconds = |time: Option<Duration>| time.map_or(f64::NAN, |time| time.as_secs_f64());
     writeln!(
         text,
-        "{:>10}{:>10}{:>12}{:>12}{:>16.1}{:>20.1}{:>24}",
+        "{:>10}{:>10}{:>12}{:>12}{:>16}{:>16.1}{:>20.1}{:>24}",
         options.partitions,
         seen.listed,
         seen.calls,
         seen.throttled,
+        seen.early.unwrap_or_default(),
         seconds(seen.first_read),
         seconds(seen.covered),
         seen.calls_afterwards,
     )?;
-    let note = "virtual time; one worker; DescribeStream is limited to 10 calls a second, a call takes 5 ms";
+    let note = "virtual time; one worker; DescribeStream is limited to 10 calls a second, a call takes 5 ms; early: before the first listing had ended";
     writeln!(text, "{}", paint.dim(note))?;
     Ok(text)
 }

@@ -34,7 +34,7 @@ pub(super) struct Birth {
 /// What leases of a stream begin with: decided before a listing, for everything that is found on its way.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Beginning {
-    start: TableStart,
+    pub(super) start: TableStart,
     /// Nothing that is gone was the application's to lose.
     pub(super) begins: bool,
     /// No listing has found leases of the stream yet.

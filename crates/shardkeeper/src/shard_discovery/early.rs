@@ -229,3 +229,62 @@ impl ShardDiscovery {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use shardkeeper_core::membership::TableStart;
+
+    use super::*;
+
+    const BEAT: Duration = Duration::from_secs(1);
+
+    fn early(begins: bool) -> Early {
+        Early::new(Beginning {
+            start: TableStart::Horizon,
+            begins,
+            first_listing: true,
+            named: false,
+        })
+    }
+
+    fn parents(count: usize) -> BTreeSet<ShardId> {
+        let name = |number| ShardId::from_service(format!("s{number:03}"));
+        (0..count).map(name).collect()
+    }
+
+    #[test]
+    fn s4_a_parent_is_gone_when_the_service_did_not_know_it_twice_a_beat_apart() {
+        let (mut early, asked) = (early(true), parents(1));
+        let parent = asked.first().unwrap();
+        for (at, is_asked) in [(0, true), (999, false), (1_000, true), (9_000, false)] {
+            let now = Duration::from_millis(at);
+            assert!(!early.is_proven(parent) || at == 9_000, "at {at}");
+            let questions = early.questions(&asked, now, BEAT);
+            assert_eq!(!questions.is_empty(), is_asked, "at {at}");
+            for parent in questions {
+                early.learn(parent, true, now);
+            }
+        }
+        assert!(early.is_proven(parent));
+        early.learn(parent.clone(), false, Duration::ZERO);
+        assert!(!early.is_proven(parent), "it is there after all");
+    }
+
+    #[test]
+    fn l9_questions_end_when_they_help_nobody() {
+        let asked = parents(MANY + 1);
+        assert_eq!(
+            early(false).questions(&asked, BEAT, BEAT),
+            [],
+            "a loss must be certain"
+        );
+        let mut silent = early(true);
+        silent.is_silent = true;
+        assert_eq!(silent.questions(&asked, BEAT, BEAT), []);
+        let mut knows = early(true);
+        for parent in asked.iter().take(MANY) {
+            knows.learn(parent.clone(), false, BEAT);
+        }
+        assert_eq!(knows.questions(&asked, BEAT, BEAT), []);
+    }
+}
