@@ -461,9 +461,10 @@ pub enum Fate {
     Alive,
     /// Alive and about to go.
     Leaving,
-    /// Silent for its whole lease duration, by a consistent read. Final.
+    /// Silent for its whole lease duration, by a consistent read. Final for what it owned; only a copy of its machine beats
+    /// on under its name.
     Dead,
-    /// Gone in order. Final.
+    /// Gone in order. As final.
     Left,
 }
 
@@ -513,12 +514,10 @@ impl Watch {
             leases: 0,
             fate: Fate::Alive,
         });
-        if seen.fate.is_over() {
-            // A copy of its machine may beat under its name. Nobody would give it anything: it is buried under the beat
-            // that it shows, and comes back under a name of its own.
-            if row.is_some_and(|row| row.state != WorkerState::Left) {
-                (seen.beat_id, seen.fate) = (beat_id, Fate::Dead);
-            }
+        // Who beats under the name of a worker that is over may be a copy of its machine, and believe in itself like any other.
+        let is_back =
+            seen.beat_id != beat_id && row.is_some_and(|row| row.state != WorkerState::Left);
+        if seen.fate.is_over() && !is_back {
             return seen.fate;
         }
         if seen.beat_id != beat_id {
@@ -689,26 +688,19 @@ mod tests {
             "hole 1: sent too early"
         );
         assert_eq!(watch.observe(&id("a"), Some(&beat), at(10), D), Fate::Dead);
-        let back = row("b2", WorkerState::Living);
-        assert_eq!(
-            watch.observe(&id("a"), Some(&back), at(11), D),
-            Fate::Dead,
-            "the verdict is final"
-        );
-        assert_eq!(
-            watch.last_beat(&id("a")),
-            Some("b2"),
-            "and whoever beats on under the name is buried"
-        );
+        assert_eq!(watch.observe(&id("a"), None, at(11), D), Fate::Dead);
     }
 
     #[test]
-    fn l10_a_copy_under_the_name_of_a_worker_that_left_is_dead_to_us() {
-        let mut watch = Watch::default();
-        let (left, copy) = (row("b1", WorkerState::Left), row("c1", WorkerState::Living));
-        watch.observe(&id("a"), Some(&left), at(0), D);
-        assert_eq!(watch.observe(&id("a"), Some(&copy), at(90), D), Fate::Dead);
-        assert_eq!(watch.last_beat(&id("a")), Some("c1"));
+    fn s5_who_beats_on_under_the_name_of_a_worker_that_is_over_lives_as_long_as_any_other() {
+        for state in [WorkerState::Living, WorkerState::Left] {
+            let mut watch = Watch::default();
+            let (last, copy) = (row("b1", state), row("c1", WorkerState::Living));
+            watch.observe(&id("a"), Some(&last), at(0), D);
+            assert!(watch.observe(&id("a"), Some(&last), at(10), D).is_over());
+            let fates = [20, 29, 30].map(|now| watch.observe(&id("a"), Some(&copy), at(now), D));
+            assert_eq!(fates, [Fate::Alive, Fate::Alive, Fate::Dead]);
+        }
     }
 
     #[test]
