@@ -158,11 +158,11 @@ impl ShardDiscovery {
     ) -> Result<bool, PortError> {
         let beginning = self.beginning(group, stream, book);
         let mut early = Early::new(beginning);
-        let listed = self.survey(group, stream, &mut early, book).await?;
+        let listed = self.survey(&mut early, book).await?;
         if self.sources.only().is_some() {
             self.adopt_stragglers(group, stream, book).await?;
         }
-        let created = self.create(group, stream, &listed, &early, book).await?;
+        let created = self.create(&listed, &early, book).await?;
         if created > 0 {
             book.streams.begun.insert(stream.clone());
         }
@@ -191,25 +191,20 @@ impl ShardDiscovery {
     /// The shards, with their leases in the book. A parent that one listing does not show may be in the next, and
     /// its child must not overtake it: it is gone when two complete listings do not show it (design rule 12). At the
     /// first listing of a stream reading begins on the way.
-    async fn survey(
-        &self,
-        group: &GroupRow,
-        stream: &StreamArn,
-        early: &mut Early,
-        book: &mut Book,
-    ) -> Result<Listed, PortError> {
-        if let Some(listed) = self.go_on(stream, early, book).await? {
+    async fn survey(&self, early: &mut Early<'_>, book: &mut Book) -> Result<Listed, PortError> {
+        let stream = early.beginning.stream;
+        if let Some(listed) = self.go_on(early, book).await? {
             return Ok(listed);
         }
         let mut pages = self.listing.pages(stream, None);
         while pages.turn().await? {
-            self.begin_early(group, stream, &pages, early, book).await;
+            self.begin_early(&pages, early, book).await;
         }
         let mut listed = pages.listed;
         // Read after the listing: what ended meanwhile has brought its children.
         self.catch_up(stream, &listed.shards, book).await?;
         let found = lineage::uncovered(&listed.shards, book.of(stream));
-        self.remember(stream, early, &listed, &found, book);
+        self.remember(early, &listed, &found, book);
         if found.iter().any(|found| found.orphan) {
             self.listing.env.sleep(self.settings.beat_interval).await;
             let again = self.listing.complete(stream).await?;

@@ -33,8 +33,10 @@ pub(super) struct Birth {
 
 /// What leases of a stream begin with: decided before a listing, for everything that is found on its way.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Beginning {
-    pub(super) start: TableStart,
+pub(super) struct Beginning<'a> {
+    pub(super) group: &'a GroupRow,
+    pub(super) stream: &'a StreamArn,
+    start: TableStart,
     /// Nothing that is gone was the application's to lose.
     pub(super) begins: bool,
     /// No listing has found leases of the stream yet.
@@ -47,24 +49,22 @@ impl ShardDiscovery {
     /// Leases for the shards that nobody covers.
     pub(super) async fn create(
         &self,
-        group: &GroupRow,
-        stream: &StreamArn,
         listed: &Listed,
-        early: &Early,
+        early: &Early<'_>,
         book: &Book,
     ) -> Result<usize, PortError> {
-        let (leases, beginning) = (book.of(stream), early.beginning);
+        let beginning = early.beginning;
+        let Beginning { group, stream, .. } = beginning;
+        let leases = book.of(stream);
         let named = self.named(group, stream, listed, leases);
         let uncovered = lineage::uncovered(&listed.shards, &with(leases, &named));
         let uncovered = self.keep_proven(stream, listed, uncovered).await?;
         let found = uncovered
             .iter()
-            .filter_map(|found| self.birth(group, stream, found, beginning));
+            .filter_map(|found| self.birth(found, beginning));
         let named = named.into_iter().map(|lease| Birth { lease, loss: None });
         let births: Vec<Birth> = named.chain(found).collect();
-        let made = self
-            .deliver(group, stream, beginning, &births, book)
-            .await?;
+        let made = self.deliver(beginning, &births, book).await?;
         let created = early.made + made;
         if made < births.len() {
             return Ok(created);
@@ -83,8 +83,15 @@ impl ShardDiscovery {
     }
 
     /// What leases of the stream begin with from now on.
-    pub(super) fn beginning(&self, group: &GroupRow, stream: &StreamArn, book: &Book) -> Beginning {
+    pub(super) fn beginning<'a>(
+        &self,
+        group: &'a GroupRow,
+        stream: &'a StreamArn,
+        book: &Book,
+    ) -> Beginning<'a> {
         Beginning {
+            group,
+            stream,
             start: self.start_of(group, stream, book),
             begins: self.begins(group, stream, book.of(stream)),
             first_listing: !group.listed.contains(stream.as_str()),
@@ -95,12 +102,11 @@ impl ShardDiscovery {
     /// Makes these leases. How many it made: fewer when it was refused, see [`ShardDiscovery::write`].
     pub(super) async fn deliver(
         &self,
-        group: &GroupRow,
-        stream: &StreamArn,
-        beginning: Beginning,
+        beginning: Beginning<'_>,
         births: &[Birth],
         book: &Book,
     ) -> Result<usize, PortError> {
+        let Beginning { group, stream, .. } = beginning;
         let mut made = 0;
         for chunk in births.chunks(CHUNK) {
             let announce = self.announce(group, stream, (beginning.start, book));
@@ -125,13 +131,8 @@ impl ShardDiscovery {
 
     /// `None` while the user's decision about what is lost before the shard panics: it is asked again by the
     /// next round.
-    pub(super) fn birth(
-        &self,
-        group: &GroupRow,
-        stream: &StreamArn,
-        found: &Uncovered,
-        beginning: Beginning,
-    ) -> Option<Birth> {
+    pub(super) fn birth(&self, found: &Uncovered, beginning: Beginning<'_>) -> Option<Birth> {
+        let Beginning { group, stream, .. } = beginning;
         let shard = &found.shard;
         let loss = (found.orphan && !beginning.begins).then(|| DataLoss {
             stream: stream.clone(),

@@ -10,7 +10,6 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use shardkeeper_core::ids::{ShardId, StreamArn};
 use shardkeeper_core::lineage::{self, Early as Verdict, Leases, Shard, Uncovered};
-use shardkeeper_core::membership::GroupRow;
 use shardkeeper_core::ports::PortError;
 
 use super::ShardDiscovery;
@@ -27,23 +26,29 @@ const MANY: usize = 100;
 
 /// What is begun while a listing goes on.
 #[derive(Debug)]
-pub(super) struct Early {
-    pub(super) beginning: Beginning,
+pub(super) struct Early<'a> {
+    pub(super) beginning: Beginning<'a>,
     /// How many shards have come since the last look.
     fresh: usize,
     /// Shards that nothing is decided of.
     waiting: BTreeMap<ShardId, Shard>,
-    /// Parents that the service did not know, and since when.
-    unknown: BTreeMap<ShardId, Unknown>,
-    /// Parents that it knew: their pages come.
-    known: BTreeSet<ShardId>,
-    /// A service that fails is asked no more.
-    is_silent: bool,
+    parents: Parents,
     looked_at: Option<Duration>,
     /// How many leases were made.
     pub(super) made: usize,
     /// Some may have been made, whatever the answers said.
     pub(super) has_tried: bool,
+}
+
+/// What the service said about parents that no page had shown.
+#[derive(Debug, Default)]
+struct Parents {
+    /// Those that it did not know, and since when.
+    unknown: BTreeMap<ShardId, Unknown>,
+    /// Those that it knew: their pages come.
+    known: BTreeSet<ShardId>,
+    /// A service that fails is asked no more.
+    is_silent: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -52,15 +57,13 @@ struct Unknown {
     proven: bool,
 }
 
-impl Early {
-    pub(super) fn new(beginning: Beginning) -> Self {
+impl<'a> Early<'a> {
+    pub(super) fn new(beginning: Beginning<'a>) -> Self {
         Self {
             beginning,
             fresh: 0,
             waiting: BTreeMap::new(),
-            unknown: BTreeMap::new(),
-            known: BTreeSet::new(),
-            is_silent: false,
+            parents: Parents::default(),
             looked_at: None,
             made: 0,
             has_tried: false,
@@ -100,7 +103,7 @@ impl Early {
         let found = |shard: &Shard| {
             let orphan = match lineage::early(shard, seen, leases) {
                 Verdict::Begins => false,
-                Verdict::Asks(parent) if self.is_proven(parent) => true,
+                Verdict::Asks(parent) if self.parents.is_proven(parent) => true,
                 Verdict::Asks(_) | Verdict::Waits => return None,
             };
             let shard = shard.clone();
@@ -108,7 +111,9 @@ impl Early {
         };
         self.waiting.values().filter_map(found).collect()
     }
+}
 
+impl Parents {
     /// The parents to be asked for now: those not asked for yet, and those that were not known a beat ago.
     fn questions(
         &self,
@@ -116,7 +121,7 @@ impl Early {
         now: Duration,
         beat: Duration,
     ) -> Vec<ShardId> {
-        if self.is_silent || self.known.len() >= MANY || !self.beginning.begins {
+        if self.is_silent || self.known.len() >= MANY {
             return Vec::new();
         }
         let is_open = |parent: &&ShardId| match self.unknown.get(*parent) {
@@ -153,10 +158,8 @@ impl ShardDiscovery {
     /// Leases what the pages so far suffice for. What fails is told, and left to the end of the listing.
     pub(super) async fn begin_early(
         &self,
-        group: &GroupRow,
-        stream: &StreamArn,
         pages: &Pages<'_>,
-        early: &mut Early,
+        early: &mut Early<'_>,
         book: &mut Book,
     ) {
         // What comes before a position that the user named is only known when everything is listed.
@@ -169,7 +172,7 @@ impl ShardDiscovery {
             early.looked_at = Some(now);
             early.fresh = 0;
             let seen = &pages.listed.shards;
-            if let Err(error) = self.begin_some(group, stream, seen, early, book).await {
+            if let Err(error) = self.begin_some(seen, early, book).await {
                 self.listing.told(&error);
             }
         }
@@ -177,26 +180,26 @@ impl ShardDiscovery {
 
     async fn begin_some(
         &self,
-        group: &GroupRow,
-        stream: &StreamArn,
         seen: &BTreeMap<ShardId, Shard>,
-        early: &mut Early,
+        early: &mut Early<'_>,
         book: &mut Book,
     ) -> Result<(), PortError> {
+        let beginning = early.beginning;
+        let stream = beginning.stream;
         // Read after the pages: what ended meanwhile has brought its children.
         self.catch_up(stream, &early.waiting, book).await?;
         let parents = early.sort_out(seen, book.of(stream));
-        self.ask_for(stream, &parents, early).await;
+        // Later than at the beginning what is gone is a loss, which must be certain.
+        if beginning.begins {
+            self.ask_for(stream, &parents, &mut early.parents).await;
+        }
         let found = early.found(seen, book.of(stream));
         let births: Vec<Birth> = found
             .iter()
-            .filter_map(|found| self.birth(group, stream, found, early.beginning))
+            .filter_map(|found| self.birth(found, beginning))
             .collect();
         early.has_tried |= !births.is_empty();
-        let beginning = early.beginning;
-        let made = self
-            .deliver(group, stream, beginning, &births, book)
-            .await?;
+        let made = self.deliver(beginning, &births, book).await?;
         early.made += made;
         if made == births.len() {
             for found in &found {
@@ -207,9 +210,14 @@ impl ShardDiscovery {
     }
 
     /// Asks the service for these parents by name.
-    async fn ask_for(&self, stream: &StreamArn, parents: &BTreeSet<ShardId>, early: &mut Early) {
+    async fn ask_for(
+        &self,
+        stream: &StreamArn,
+        parents: &BTreeSet<ShardId>,
+        answered: &mut Parents,
+    ) {
         let env = &self.listing.env;
-        let questions = early.questions(parents, env.now(), self.settings.beat_interval);
+        let questions = answered.questions(parents, env.now(), self.settings.beat_interval);
         let mut answers = stream::iter(questions)
             .map(|parent| async move {
                 let asked = env.now();
@@ -219,10 +227,10 @@ impl ShardDiscovery {
             .buffer_unordered(QUESTIONS);
         while let Some((parent, answer, asked)) = answers.next().await {
             match answer {
-                Ok(is_gone) => early.learn(parent, is_gone, asked),
+                Ok(is_gone) => answered.learn(parent, is_gone, asked),
                 Err(error) => {
                     self.listing.told(&error);
-                    early.is_silent = true;
+                    answered.is_silent = true;
                     return;
                 }
             }
@@ -232,56 +240,40 @@ impl ShardDiscovery {
 
 #[cfg(test)]
 mod tests {
-    use shardkeeper_core::membership::TableStart;
-
     use super::*;
 
     const BEAT: Duration = Duration::from_secs(1);
 
-    fn early(begins: bool) -> Early {
-        Early::new(Beginning {
-            start: TableStart::Horizon,
-            begins,
-            first_listing: true,
-            named: false,
-        })
-    }
-
-    fn parents(count: usize) -> BTreeSet<ShardId> {
+    fn names(count: usize) -> BTreeSet<ShardId> {
         let name = |number| ShardId::from_service(format!("s{number:03}"));
         (0..count).map(name).collect()
     }
 
     #[test]
     fn s4_a_parent_is_gone_when_the_service_did_not_know_it_twice_a_beat_apart() {
-        let (mut early, asked) = (early(true), parents(1));
+        let (mut parents, asked) = (Parents::default(), names(1));
         let parent = asked.first().unwrap();
         for (at, is_asked) in [(0, true), (999, false), (1_000, true), (9_000, false)] {
             let now = Duration::from_millis(at);
-            assert!(!early.is_proven(parent) || at == 9_000, "at {at}");
-            let questions = early.questions(&asked, now, BEAT);
+            assert!(!parents.is_proven(parent) || at == 9_000, "at {at}");
+            let questions = parents.questions(&asked, now, BEAT);
             assert_eq!(!questions.is_empty(), is_asked, "at {at}");
             for parent in questions {
-                early.learn(parent, true, now);
+                parents.learn(parent, true, now);
             }
         }
-        assert!(early.is_proven(parent));
-        early.learn(parent.clone(), false, Duration::ZERO);
-        assert!(!early.is_proven(parent), "it is there after all");
+        assert!(parents.is_proven(parent));
+        parents.learn(parent.clone(), false, Duration::ZERO);
+        assert!(!parents.is_proven(parent), "it is there after all");
     }
 
     #[test]
     fn l9_questions_end_when_they_help_nobody() {
-        let asked = parents(MANY + 1);
-        assert_eq!(
-            early(false).questions(&asked, BEAT, BEAT),
-            [],
-            "a loss must be certain"
-        );
-        let mut silent = early(true);
+        let asked = names(MANY + 1);
+        let mut silent = Parents::default();
         silent.is_silent = true;
         assert_eq!(silent.questions(&asked, BEAT, BEAT), []);
-        let mut knows = early(true);
+        let mut knows = Parents::default();
         for parent in asked.iter().take(MANY) {
             knows.learn(parent.clone(), false, BEAT);
         }

@@ -74,10 +74,10 @@ impl ShardDiscovery {
     /// What is listed behind the bookmark, with its leases in the book. `None` when everything is to be listed.
     pub(super) async fn go_on(
         &self,
-        stream: &StreamArn,
-        early: &Early,
+        early: &Early<'_>,
         book: &mut Book,
     ) -> Result<Option<Listed>, PortError> {
+        let stream = early.beginning.stream;
         let is_busy = !early.beginning.first_listing && !succession::is_drained(book.of(stream));
         let marks = &mut book.marks.marks;
         let Some(mark) = marks
@@ -119,12 +119,12 @@ impl ShardDiscovery {
     /// Notes after a listing of everything where the next one may begin.
     pub(super) fn remember(
         &self,
-        stream: &StreamArn,
-        early: &Early,
+        early: &Early<'_>,
         listed: &Listed,
         found: &[Uncovered],
         book: &mut Book,
     ) {
+        let stream = early.beginning.stream;
         let is_alive = listed.complete && listed.status == StreamStatus::Enabled;
         let next = match is_alive && !early.beginning.first_listing {
             true => lineage::bookmark(&listed.order, &listed.shards, book.of(stream)),
