@@ -270,8 +270,10 @@ mod tests {
     #[test]
     fn l9_questions_end_when_they_help_nobody() {
         let asked = names(MANY + 1);
-        let mut silent = Parents::default();
-        silent.is_silent = true;
+        let silent = Parents {
+            is_silent: true,
+            ..Parents::default()
+        };
         assert_eq!(silent.questions(&asked, BEAT, BEAT), []);
         let mut knows = Parents::default();
         for parent in asked.iter().take(MANY) {
