@@ -177,6 +177,11 @@ impl Consumer {
         self.acknowledged
     }
 
+    /// True when the lease is to be let go as soon as what is under way allows it.
+    pub fn is_to_leave(&self) -> bool {
+        self.leave.is_some()
+    }
+
     /// True when [`Event::StoreDue`] would store something.
     pub fn wants_store(&self) -> bool {
         let settled = matches!(

@@ -270,6 +270,8 @@ impl ShardConsumer {
             self.happened(Happened::Ready);
         } else if !self.out.is_empty() {
             // What follows is only for a shard of which everything is acknowledged.
+        } else if self.life.is_to_leave() {
+            // A checkpoint is on its way, and what is behind it is the next owner's to tell, or was told and stopped at.
         } else if let Some(gap) = self.gap.take() {
             self.decide(&gap);
         } else if self.read_to_the_end {
