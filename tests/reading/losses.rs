@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use shardkeeper::{Decision, Event, Health, LossCause, WorkerHandle};
 use shardkeeper_testkit::emulator::EmulatorSettings;
+use shardkeeper_testkit::faults::{Effect, Fault};
 use shardkeeper_tests::{Act, TABLE, World};
 
 use super::{SOON, assert_once, delivered, done, open_shards, shards};
@@ -215,6 +216,33 @@ async fn l6_a_stopped_shard_runs_again_when_an_operator_clears_the_stop() {
     delivered(&world, SOON, read + 20).await;
     assert_once(&world);
     again.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn s2_a_loss_is_told_once_though_the_last_checkpoint_is_long_on_its_way_when_the_shard_is_to_stop()
+ {
+    let world = World::with(72, shards(1)).await;
+    let worker = start(&world, "a", Decision::Stop).await;
+    world.write(20, 1).await;
+    delivered(&world, SOON, 20).await;
+    world.pass(SOON).await;
+    let throttled = Fault::new("UpdateItem", Effect::throttle());
+    let faults = world.emulator.faults();
+    faults.inject(throttled.containing("leaseCounter"));
+    world.write(20, 2).await;
+    delivered(&world, SOON, 40).await;
+    let shard = open_shards(&world)[0].clone();
+    world.emulator.roll_over(TABLE, &shard).unwrap();
+    world.emulator.forget_shard(TABLE, &shard).unwrap();
+    let told = |world: &World| !world.events.losses().is_empty();
+    world.until(SOON * 3, "told", told).await;
+    world.pass(SOON).await;
+    assert_eq!(stops(&world), 0, "the checkpoint is still on its way");
+    assert_eq!(world.events.losses().len(), 1);
+    faults.clear();
+    world.until(SOON * 3, "stopped", |w| stops(w) == 1).await;
+    assert_eq!(world.events.losses().len(), 1);
+    worker.shutdown().await.unwrap();
 }
 
 /// A shard was read, then came and went a generation that nobody saw, and a grandchild is left.
