@@ -121,7 +121,7 @@ impl Beater {
     }
 
     async fn beat(&mut self, state: WorkerState, unresolved: &mut Vec<String>) -> Beat {
-        let beat_id = self.env.fresh_id();
+        let beat_id = self.env.fresh_beat();
         let write = WorkerRow::beat(
             &self.me,
             state,

@@ -105,6 +105,11 @@ impl Env {
         format!("{:032x}", self.fresh_bits())
     }
 
+    /// The same with this moment in it: a copy of the machine throws the same dice, but not at the same time.
+    pub fn fresh_beat(&self) -> String {
+        format!("{}-{:x}", self.fresh_id(), self.now().as_nanos())
+    }
+
     /// 128 fresh random bits.
     pub fn fresh_bits(&self) -> u128 {
         self.with_dice(|dice| dice.u128(..))

@@ -153,7 +153,7 @@ impl Parts {
         self.found_group().await?;
         let same = planted!(SameIdAccepted);
         let me = WorkerId::new(&self.name, if same { 0 } else { self.env.fresh_bits() });
-        let beat_id = self.env.fresh_id();
+        let beat_id = self.env.fresh_beat();
         let standing = Arc::new(Standing::new(&self.env));
         let sent = self.env.now();
         let lease_duration = self.settings.lease_duration;

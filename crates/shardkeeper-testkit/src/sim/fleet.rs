@@ -126,9 +126,10 @@ impl World {
         drop(env.spawn(post.work()));
     }
 
+    /// What a machine's clock shows at its start. Where nothing is wrong with clocks, all show how old the world is.
     fn clock_offset(&mut self) -> Duration {
         if !self.weather.is_on(Fault::ClockSkew) {
-            return Duration::ZERO;
+            return Duration::from_millis(self.now);
         }
         self.weather.injected.count(Fault::ClockSkew);
         Duration::from_secs(self.dice.u64(0..10 * 365 * 24 * 3600))
