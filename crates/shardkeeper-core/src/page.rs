@@ -31,6 +31,14 @@ pub struct Page {
     pub bytes: usize,
 }
 
+impl Page {
+    /// True when there was no record, readable or not.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.undecodable.is_empty()
+    }
+}
+
 /// A record of a page that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undecodable {

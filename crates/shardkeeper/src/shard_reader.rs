@@ -97,6 +97,8 @@ pub(crate) struct ShardReader {
     ended: bool,
     /// The end was seen and confirmed before: this is the last look.
     closed: bool,
+    /// The record that was given out last is gone, and this look begins at the oldest one that is not.
+    outlived: bool,
 }
 
 impl Drop for ShardReader {
@@ -130,6 +132,7 @@ impl ShardReader {
             expired: false,
             ended: false,
             closed: false,
+            outlived: false,
         }
     }
 
@@ -175,6 +178,7 @@ impl ShardReader {
             LossCause::Undecodable => {}
             LossCause::Trimmed => {
                 self.iterator = None;
+                self.outlived = false;
                 self.given = Checkpoint::TrimHorizon;
             }
             _ => self.ended = true,
@@ -190,6 +194,7 @@ impl ShardReader {
         self.iterator = None;
         self.ended = false;
         self.closed = closed;
+        self.outlived = false;
     }
 
     async fn fetch(&mut self) -> Result<Fetched, PortError> {
@@ -203,11 +208,17 @@ impl ShardReader {
             .fetch(&iterator, self.world.page_limit)
             .await?;
         self.iterator.clone_from(&fetched.next);
+        if self.outlived && !fetched.page.is_empty() {
+            // It came after all that was given out, and so may others have that are gone.
+            let why = "records came after the end that was seen, and what was read before is gone";
+            return Err(PortError::new(FailureKind::Trimmed, "GetRecords", why));
+        }
         Ok(fetched)
     }
 
     async fn open(&mut self) -> Result<ShardIterator, PortError> {
         let position = match self.given {
+            Checkpoint::After(_) if self.outlived => Position::TrimHorizon,
             Checkpoint::After(last) => Position::After(last),
             Checkpoint::At(_) if planted!(LatestRenewed) && self.expired => self.latest(),
             Checkpoint::At(time) if self.not_before.is_none() => Position::At(time),
@@ -232,7 +243,7 @@ impl ShardReader {
     /// Takes in a page: runs of records, with a gap wherever one could not be read.
     fn take_in(&mut self, fetched: Fetched, share: Arc<Share>) {
         let Fetched { page, next } = fetched;
-        let empty = page.records.is_empty() && page.undecodable.is_empty();
+        let empty = page.is_empty();
         self.ended = next.is_none() || (planted!(EmptyPageIsEnd) && empty);
         let (count, bytes, limit) = (page.records.len(), page.bytes, self.world.page_limit);
         self.wait = self
@@ -333,8 +344,13 @@ impl ShardReader {
             // Nothing was read from this shard yet, so nothing is known to be gone: DynamoDB Local says
             // this whenever an empty shard gets its first record.
             FailureKind::Trimmed if self.given.is_start() => self.begin_at_the_horizon(),
-            // Nothing is left behind what was read to an end already, and a closed shard gets nothing more.
-            FailureKind::Trimmed | FailureKind::NotFound if self.closed => {
+            // A closed shard gets nothing more. The end that was seen before may have been none, though: then the oldest
+            // record that is left came after it.
+            FailureKind::Trimmed if self.closed && !self.outlived => {
+                self.outlived = true;
+                return None;
+            }
+            FailureKind::NotFound if self.closed => {
                 self.ended = true;
                 return None;
             }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use shardkeeper::Halt;
+use shardkeeper::{Halt, Machine};
 use shardkeeper_core::ids::WorkerId;
 use shardkeeper_core::membership::{WorkerRow, WorkerState, group_key, worker_key};
 use shardkeeper_core::row::RowKey;
@@ -152,10 +152,20 @@ impl World {
         place.halted_until = place.halted_until.max(self.now + long);
         self.happened(Fact::Halted { seat, how, long });
         machine.halt(Halt::Frozen);
+        let life = self.fleet.seats[seat].life;
         self.after(long, move |world| {
-            machine.go_on();
-            world.happened(Fact::WentOn { seat });
+            world.goes_on((seat, life), &machine);
         });
+    }
+
+    /// A machine goes on. False when its worker lives on another one by now, of which this says nothing.
+    pub(crate) fn goes_on(&mut self, (seat, life): (usize, u32), machine: &Machine) -> bool {
+        machine.go_on();
+        let is_its_own = self.fleet.seats[seat].life == life;
+        if is_its_own {
+            self.happened(Fact::WentOn { seat });
+        }
+        is_its_own
     }
 
     /// The worker heard that the beat that it had sent then counts.

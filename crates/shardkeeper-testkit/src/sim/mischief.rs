@@ -243,10 +243,10 @@ impl World {
         let life = self.fleet.seats[seat].life;
         self.after(long, move |world| {
             world.judge_starved((seat, life), halt, long);
-            machine.go_on();
-            world.fleet.seats[seat].beats.stop_with_the_next(None);
-            world.happened(Fact::WentOn { seat });
-            world.comes_back_alone(seat);
+            if world.goes_on((seat, life), &machine) {
+                world.fleet.seats[seat].beats.stop_with_the_next(None);
+                world.comes_back_alone(seat);
+            }
         });
     }
 

@@ -7,7 +7,7 @@ use shardkeeper::{
 };
 
 use super::chaos::Fault;
-use super::oracle::{Dispatch, Fact};
+use super::oracle::{Dispatch, Fact, LATER};
 use super::world::shards::number_of;
 use super::world::{ShardNo, Shared, World};
 
@@ -197,7 +197,7 @@ impl Probe {
         drop(self.env.spawn(async move {
             for (place, number) in order {
                 later.env.sleep(apart).await;
-                later.returned(&cx, vec![place], "acknowledged later");
+                later.returned(&cx, vec![place], LATER);
                 acks.acknowledge(number);
             }
         }));

@@ -1,7 +1,7 @@
 //! L7: in quiet times one worker lists the stream, no worker asks faster than its share, and the group stays within the ten
 //! listings a second that its whole account has.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use shardkeeper_core::event::Event;
 
@@ -29,6 +29,8 @@ pub(super) struct Budgets {
     confirmed: BTreeMap<usize, Time>,
     /// When each worker last listed the stream for no shard's sake.
     discovered: BTreeMap<usize, Time>,
+    /// Workers that were started and have not asked yet whether the stream is there.
+    starting: BTreeSet<usize>,
 }
 
 impl Judge for Budgets {
@@ -38,7 +40,17 @@ impl Judge for Budgets {
 
     fn see(&mut self, scene: &Scene<'_>, _: &Ledger, fact: &Fact) -> Option<String> {
         match fact {
-            Fact::Called { seat, op } if scene.healing => self.called(scene, *seat, *op),
+            Fact::Called { seat, op } => {
+                let starts = *op == Op::ListShards && self.starting.remove(seat);
+                match scene.healing {
+                    true => self.called(scene, (*seat, starts), *op),
+                    false => None,
+                }
+            }
+            Fact::Launched { seat, .. } => {
+                self.starting.insert(*seat);
+                None
+            }
             Fact::Healed | Fact::Crashed { .. } | Fact::Leaving { .. } | Fact::Ended { .. } => {
                 self.unquiet(scene.now)
             }
@@ -61,7 +73,12 @@ impl Budgets {
         None
     }
 
-    fn called(&mut self, scene: &Scene<'_>, seat: usize, op: Op) -> Option<String> {
+    fn called(
+        &mut self,
+        scene: &Scene<'_>,
+        (seat, starts): (usize, bool),
+        op: Op,
+    ) -> Option<String> {
         let now = scene.now;
         self.listings.push_back((now, seat));
         let old = |(at, _): &(Time, usize)| at + WINDOW <= now;
@@ -83,7 +100,7 @@ impl Budgets {
         if own > MOST_OF_ONE {
             return Some(format!("w{seat} made {own} listings within a second"));
         }
-        (op == Op::ListShards)
+        (op == Op::ListShards && !starts)
             .then(|| self.discovers(scene, seat))
             .flatten()
     }

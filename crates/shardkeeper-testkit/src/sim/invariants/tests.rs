@@ -13,7 +13,7 @@ use crate::sim::fleet::millis;
 use crate::sim::ground::{BIRTH, MINUTE, SECOND, Time};
 use crate::sim::oracle::{Author, Dispatch, Fact, Oracle, Paper, Scene};
 use crate::sim::scenario::Scenario;
-use crate::sim::world::Streams;
+use crate::sim::world::{Op, Streams};
 
 const EPOCH: u64 = 3;
 const KIB: u64 = 1024;
@@ -255,6 +255,40 @@ fn s15_a_machine_that_stands_still_begins_nothing() {
     stage.waits(2 * MINUTE);
     stage.looks(&Glance::default());
     assert!(stage.said_by("S15").is_empty());
+}
+
+#[test]
+fn s15_a_batch_that_is_given_again_is_in_work_though_all_of_it_was_acknowledged() {
+    let mut stage = Stagecraft::set();
+    stage.page(0, 0, KIB);
+    stage.begins(0, 0);
+    stage.returns(0, vec![0]);
+    stage.page(0, 0, KIB);
+    stage.begins(0, 0);
+    stage.page(0, 1, KIB);
+    stage.waits(2 * MINUTE);
+    stage.looks(&Glance::default());
+    assert!(stage.said_by("S15").is_empty());
+    stage.returns(0, vec![0]);
+    stage.waits(2 * MINUTE);
+    stage.looks(&Glance::default());
+    assert_eq!(stage.said_by("S15").len(), 1);
+}
+
+#[test]
+fn l7_who_starts_may_ask_whether_the_stream_is_there_and_one_worker_lists_it() {
+    let mut stage = Stagecraft::set();
+    let lists = |stage: &mut Stagecraft, seat| {
+        let op = Op::ListShards;
+        stage.happens(Fact::Called { seat, op });
+    };
+    stage.waits(2 * MINUTE);
+    lists(&mut stage, 0);
+    stage.happens(Fact::Launched { seat: 1, life: 1 });
+    lists(&mut stage, 1);
+    assert!(stage.said_by("L7").is_empty());
+    lists(&mut stage, 1);
+    assert_eq!(stage.said_by("L7"), ["w1 lists the stream, and so does w0"]);
 }
 
 #[test]

@@ -8,6 +8,9 @@ use super::fact::Fact;
 use crate::sim::ground::Time;
 use crate::sim::world::ShardNo;
 
+/// How a record comes back of which the processor kept the acknowledgement.
+pub(crate) const LATER: &str = "acknowledged later";
+
 /// The leases and pages of all workers.
 #[derive(Default)]
 pub(crate) struct Holdings {
@@ -32,6 +35,8 @@ pub(crate) struct Holding {
     pub(crate) pages: Vec<Paper>,
     /// Behind the last record that was given to the processor.
     pub(crate) begun: usize,
+    /// The last record of the batch that is with the processor, though all of it may have been acknowledged before.
+    pub(crate) in_work: Option<usize>,
 }
 
 /// A page in somebody's hand: the places of its records, and its size.
@@ -51,7 +56,7 @@ impl Holding {
 
     /// A batch is with the processor, or is to be given to it again.
     pub(crate) fn is_busy(&self) -> bool {
-        self.pages.iter().any(|page| page.from < self.begun)
+        self.in_work.is_some() || self.pages.iter().any(|page| page.from < self.begun)
     }
 }
 
@@ -115,6 +120,19 @@ impl Holdings {
                     let last = dispatch.places.iter().flatten().last();
                     holding.touched = now;
                     holding.begun = holding.begun.max(last.map_or(0, |last| last + 1));
+                    holding.in_work = last.copied();
+                }
+            }
+            Fact::Returned {
+                seat,
+                shard,
+                acked,
+                how,
+                ..
+            } => {
+                if let Some(holding) = self.of.get_mut(&(*seat, *shard)) {
+                    let goes_on = |last: &usize| *how == LATER && !acked.contains(last);
+                    holding.in_work = holding.in_work.filter(goes_on);
                 }
             }
             Fact::Halted { seat, long, .. } => {
@@ -152,6 +170,7 @@ impl Holdings {
                     touched: now,
                     pages: Vec::new(),
                     begun: 0,
+                    in_work: None,
                 };
                 self.of.insert((seat, shard), holding);
             }
@@ -169,7 +188,7 @@ impl Holdings {
                 if let Some(holding) = self.of.get_mut(&(seat, shard)) {
                     // It reads again from the last record that was acknowledged.
                     holding.pages.clear();
-                    (holding.begun, holding.touched) = (0, now);
+                    (holding.begun, holding.in_work, holding.touched) = (0, None, now);
                 }
             }
             _ => {}

@@ -9,7 +9,7 @@ mod telling;
 
 use self::attendance::Attendance;
 pub(crate) use self::fact::{Author, Dispatch, Fact};
-pub(crate) use self::holdings::Paper;
+pub(crate) use self::holdings::{LATER, Paper};
 pub(crate) use self::ledger::{Ledger, ShardLog};
 pub(crate) use self::story::Story;
 use super::calm::Glance;
