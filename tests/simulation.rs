@@ -6,6 +6,10 @@ use shardkeeper_testkit::sim::{Seam, Wishes, run};
 /// Seeds that were violations once, and what was wrong.
 const FOUND: &[(u64, &str)] = &[
     (
+        5,
+        "S5: a copied machine beat under a name that others knew to be over, and was robbed while it believed",
+    ),
+    (
         7,
         "S2: a false end waited behind a processor that hung until the shard had vanished",
     ),
@@ -18,12 +22,20 @@ const FOUND: &[(u64, &str)] = &[
         "S1: a child was listed when the next stream of the table had begun",
     ),
     (
+        141,
+        "S5: the first beats of a copied machine had the ids of its original's",
+    ),
+    (
         655,
         "S10: a table was put back to a copy of a stopped application, and tokens were used twice",
     ),
     (
         962,
         "S9: a finished lease was forgotten before its children were seen",
+    ),
+    (
+        1548,
+        "S7: what came behind a false end was taken for nothing, because the record before it was trimmed",
     ),
     (
         1841,

@@ -57,11 +57,12 @@ impl Turns {
         self.0.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How a call ended: after a refusal there is half as much space again, after an answer a little less.
+    /// How a call ended: after a refusal there is twice as much space, after an answer a little less. So few refusals keep several
+    /// workers together within what the account has.
     pub(crate) fn learn<T>(&self, answer: &Result<T, PortError>) {
         let mut turn = self.turn();
         turn.space = match answer {
-            Err(error) if error.kind == FailureKind::Throttled => turn.space * 3 / 2,
+            Err(error) if error.kind == FailureKind::Throttled => turn.space * 2,
             _ => turn.space - turn.space / 20,
         }
         .clamp(BETWEEN_CALLS, LONGEST_TURN);

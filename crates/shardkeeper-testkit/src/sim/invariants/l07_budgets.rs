@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use shardkeeper_core::event::Event;
+use shardkeeper_core::ports::FailureKind;
 
 use super::Judge;
 use crate::sim::fleet::millis;
@@ -58,6 +59,12 @@ impl Judge for Budgets {
                 Event::DiscoveryTaken { .. } | Event::WorkerDemoted { .. } => {
                     self.unquiet(scene.now)
                 }
+                // Where listings are refused, ends of shards wait long for their turns to list.
+                Event::CallFailed {
+                    action: "DescribeStream",
+                    kind: FailureKind::Throttled,
+                    ..
+                } => self.unquiet(scene.now),
                 _ => None,
             },
             _ => None,
