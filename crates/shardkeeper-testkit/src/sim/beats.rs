@@ -100,7 +100,10 @@ impl World {
         let silent = places.any(|(other, place)| {
             other != seat && place.is_alive() && silent.contains(&place.beats.heard)
         });
-        if silent && self.fleet.seats[seat].is_well() && self.strikes(Fault::Pause, 1_000) {
+        // One trouble at a time: what is held up otherwise is judged by that.
+        let place = &self.fleet.seats[seat];
+        let free = place.is_well() && place.halted_until <= self.now;
+        if silent && free && self.strikes(Fault::Pause, 1_000) {
             let long = self.dice.u64(lease / 2..lease);
             self.hold_up(seat, "frozen with a read on its way", long);
         }
