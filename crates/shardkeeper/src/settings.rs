@@ -33,8 +33,8 @@ pub struct Settings {
     /// not handed over by then is left to expire.
     pub shutdown_grace: Duration,
     /// The longest pause between two polls of an idle shard; default 1 s. Too low: each poll is
-    /// billed. Too high: the first record after a quiet time waits as long. A worker with more than 4000
-    /// shards pauses longer, so that idle shards get 4000 calls a second together.
+    /// billed. Too high: the first record after a quiet time waits as long. A worker with more than 3000
+    /// shards pauses longer, so that idle shards get 3000 calls a second together.
     pub idle_poll_max: Duration,
     /// The shortest time between two stored checkpoints of one shard; default 1 s. Too low: one write
     /// per batch. Too high: a crash repeats more records. A hand-off always stores.
