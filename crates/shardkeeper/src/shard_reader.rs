@@ -379,18 +379,22 @@ impl ShardReader {
             FailureKind::Invalid if self.not_before.is_none() => self.begin_at_the_horizon(),
             _ => {}
         }
+        self.tell(error.clone());
+        self.retry.pause().await;
+        None
+    }
+
+    fn tell(&self, error: PortError) {
         let PortError {
             action,
             kind,
             message,
-        } = error.clone();
+        } = error;
         self.world.observers.emit(&Event::CallFailed {
             action,
             kind,
             message,
         });
-        self.retry.pause().await;
-        None
     }
 
     fn crowded(&mut self) {
