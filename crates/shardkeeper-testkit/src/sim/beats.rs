@@ -37,6 +37,11 @@ pub(crate) struct Beats {
 }
 
 impl Beats {
+    /// A beat that was sent since then is known to count.
+    pub(crate) fn has_heard_since(&self, then: Time) -> bool {
+        self.heard >= then
+    }
+
     /// The incarnation that was about to join has joined.
     pub(crate) fn joined(&mut self, entitled_for: Duration) {
         *self = Self {

@@ -30,12 +30,12 @@ impl World {
         // A copy that says itself that the application is stopped would be resumed at its own floor, whatever was given
         // out since: docs/OPERATIONS.md says not to put that one back.
         if group.is_some_and(|group| group.stopped.is_none()) {
-            let age = self.long(OLDEST_COPY);
-            self.after(age, move |world| world.put_back(copy));
+            let (made, age) = (self.now, self.long(OLDEST_COPY));
+            self.after(age, move |world| world.put_back(made, copy));
         }
     }
 
-    fn put_back(&mut self, copy: BTreeMap<RowKey, Row>) {
+    fn put_back(&mut self, made: Time, copy: BTreeMap<RowKey, Row>) {
         let late = self.now + BEFORE_THE_END >= BIRTH + self.scenario.trouble;
         // Whoever comes new cannot know of what was.
         let witnesses = self.well().into_iter();
@@ -44,7 +44,7 @@ impl World {
             return;
         }
         self.struck(Fault::LeaseTableGone, None, 0);
-        let fell = self.whose_beats_fall(&copy);
+        let fell = self.whose_beats_fall(made, &copy);
         self.happened(Fact::Restored { fell });
         let before = self.all_leases();
         self.table.rows = copy;
@@ -53,9 +53,12 @@ impl World {
         self.after(help, World::look_after_the_group);
     }
 
-    /// Workers that have beaten since the copy was made.
-    fn whose_beats_fall(&self, copy: &BTreeMap<RowKey, Row>) -> BTreeSet<usize> {
+    /// Workers that have beaten since the copy was made, and have heard of it: who has not goes on from what the row shows.
+    fn whose_beats_fall(&self, made: Time, copy: &BTreeMap<RowKey, Row>) -> BTreeSet<usize> {
         let beaten = |seat: &Seat| {
+            if !seat.beats.has_heard_since(made) {
+                return Some(false);
+            }
             let name = seat.incarnation.as_ref()?;
             let key = self
                 .table
