@@ -182,21 +182,11 @@ impl Lease {
         Write::update(self.key.clone(), conditions, effects)
     }
 
-    /// *Withdraw*: takes a request back that was not answered in time.
-    pub fn withdraw(key: RowKey, me: &WorkerId, request_id: &str) -> Write {
-        let conditions = vec![
-            Condition::Equals(column::NEXT_OWNER.into(), me.as_str().into()),
-            Condition::Equals(column::REQUEST_ID.into(), request_id.into()),
-        ];
-        Write::update(key, conditions, no_request().to_vec())
-    }
-
-    /// *Withdraw*, for a request in our own name that we do not remember.
-    pub fn withdraw_unknown(key: RowKey, me: &WorkerId) -> Write {
-        let conditions = vec![Condition::Equals(
-            column::NEXT_OWNER.into(),
-            me.as_str().into(),
-        )];
+    /// *Withdraw*: takes a request back that was not answered in time; one that we do not remember has no id.
+    pub fn withdraw(key: RowKey, me: &WorkerId, request_id: Option<&str>) -> Write {
+        let asked = Condition::Equals(column::NEXT_OWNER.into(), me.as_str().into());
+        let same = request_id.map(|id| Condition::Equals(column::REQUEST_ID.into(), id.into()));
+        let conditions = std::iter::once(asked).chain(same).collect();
         Write::update(key, conditions, no_request().to_vec())
     }
 

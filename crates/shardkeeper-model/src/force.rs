@@ -67,7 +67,7 @@ impl State {
             return;
         };
         let me = self.workers[worker].id.clone();
-        let withdraw = Lease::withdraw(asked.branch.key().clone(), &me, &asked.request_id);
+        let withdraw = Lease::withdraw(asked.branch.key().clone(), &me, Some(&asked.request_id));
         self.land(rules, &[withdraw], None);
     }
 

@@ -117,7 +117,7 @@ fn write(step: &Step, seen: &Lease, write_id: &str) -> Option<Write> {
     Some(match step {
         Step::Take(me) => seen.take(me, write_id),
         Step::Request(me, request) => seen.request(me, request),
-        Step::Withdraw(me, request) => Lease::withdraw(seen.key.clone(), me, request),
+        Step::Withdraw(me, request) => Lease::withdraw(seen.key.clone(), me, Some(request)),
         Step::GiveUp => seen.give_up(write_id),
         Step::Raise(floor) => seen.raise(*floor, write_id),
         Step::Forget => seen.forget(),

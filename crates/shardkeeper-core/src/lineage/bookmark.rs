@@ -73,7 +73,7 @@ impl Bookmark {
 
 #[cfg(test)]
 mod tests {
-    use super::super::properties::{graph, lease, listing, name};
+    use super::super::properties::{graph, lease, leased_of, listing, name};
     use super::super::uncovered;
     use super::*;
     use crate::checkpoint::Checkpoint;
@@ -135,15 +135,7 @@ mod tests {
         ) {
             let listed = listing(&graph);
             let order: Vec<ShardId> = order.into_iter().filter(|n| *n < listed.len()).map(name).collect();
-            let mut leases = Leases::new();
-            for (shard, leased) in listed.values().zip(leased) {
-                let Some(finished) = leased else { continue };
-                let mut lease = lease(&shard.id, shard.parent.as_ref());
-                if finished {
-                    lease.checkpoint = Checkpoint::ShardEnd;
-                }
-                leases.insert(shard.id.clone(), lease);
-            }
+            let leases = leased_of(&listed, leased);
             let Some(mark) = bookmark(&order, &listed, &leases) else { return Ok(()) };
             let place = order.iter().position(|shard| *shard == mark.after).unwrap();
             prop_assert_eq!(place + 1, mark.skipped);

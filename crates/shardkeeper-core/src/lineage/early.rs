@@ -43,10 +43,9 @@ pub fn early<'a>(shard: &'a Shard, seen: &BTreeMap<ShardId, Shard>, leases: &Lea
 
 #[cfg(test)]
 mod tests {
-    use super::super::properties::{graph, lease, listing, name};
+    use super::super::properties::{graph, lease, leased_of, listing, name};
     use super::super::uncovered;
     use super::*;
-    use crate::checkpoint::Checkpoint;
     use proptest::prelude::*;
     use proptest::sample::Index;
 
@@ -59,15 +58,7 @@ mod tests {
             leased in prop::collection::vec(prop::option::weighted(0.3, any::<bool>()), 30),
         ) {
             let all = listing(&graph);
-            let mut leases = Leases::new();
-            for (shard, leased) in all.values().zip(leased) {
-                let Some(finished) = leased else { continue };
-                let mut lease = lease(&shard.id, shard.parent.as_ref());
-                if finished {
-                    lease.checkpoint = Checkpoint::ShardEnd;
-                }
-                leases.insert(shard.id.clone(), lease);
-            }
+            let leases = leased_of(&all, leased);
             let whole = uncovered(&all, &leases);
             let begins = |shard: &Shard| whole.iter().any(|found| !found.orphan && found.shard == *shard);
             let mut seen = BTreeMap::new();

@@ -67,6 +67,20 @@ pub(super) fn lease(shard: &ShardId, parent: Option<&ShardId>) -> Lease {
     }
 }
 
+/// Leases of a listing: shard by shard none, one that is not finished, or one that is.
+pub(super) fn leased_of(listed: &BTreeMap<ShardId, Shard>, leased: Vec<Option<bool>>) -> Leases {
+    let mut leases = Leases::new();
+    for (shard, leased) in listed.values().zip(leased) {
+        let Some(finished) = leased else { continue };
+        let mut lease = lease(&shard.id, shard.parent.as_ref());
+        if finished {
+            lease.checkpoint = Checkpoint::ShardEnd;
+        }
+        leases.insert(shard.id.clone(), lease);
+    }
+    leases
+}
+
 /// The shard and all before it, as far as they were ever listed; true when they form a ring.
 fn ancestors(all: &BTreeMap<ShardId, Shard>, of: &ShardId) -> (BTreeSet<ShardId>, bool) {
     let mut seen = BTreeSet::new();
@@ -230,15 +244,7 @@ proptest! {
         graph in graph(30), leased in prop::collection::vec(prop::option::of(any::<bool>()), 30)
     ) {
         let listed = listing(&graph);
-        let mut leases = Leases::new();
-        for (shard, leased) in listed.values().zip(leased) {
-            let Some(finished) = leased else { continue };
-            let mut lease = lease(&shard.id, shard.parent.as_ref());
-            if finished {
-                lease.checkpoint = Checkpoint::ShardEnd;
-            }
-            leases.insert(shard.id.clone(), lease);
-        }
+        let mut leases = leased_of(&listed, leased);
         for found in uncovered(&listed, &leases.clone()) {
             leases.insert(found.shard.id.clone(), lease(&found.shard.id, found.shard.parent.as_ref()));
         }

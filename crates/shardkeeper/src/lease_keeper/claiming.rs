@@ -33,10 +33,8 @@ impl LeaseKeeper {
             return;
         }
         if open {
-            let withdraw = match &asked.request_id {
-                Some(id) => Lease::withdraw(asked.key.clone(), &self.me, id),
-                None => Lease::withdraw_unknown(asked.key.clone(), &self.me),
-            };
+            let id = asked.request_id.as_deref();
+            let withdraw = Lease::withdraw(asked.key.clone(), &self.me, id);
             if let Err(error) = self.store.write(&[withdraw]).await {
                 return self.told(&error);
             }
