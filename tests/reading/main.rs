@@ -14,6 +14,7 @@ mod stream_end;
 mod streams;
 mod succession;
 mod tables;
+mod together;
 mod undecodable;
 
 use std::time::Duration;

@@ -30,6 +30,8 @@ pub(crate) struct Late {
     pub(crate) shard: String,
     pub(crate) nth: usize,
     pub(crate) by: Duration,
+    /// When it came, on the wall's clock.
+    pub(crate) at: Duration,
 }
 
 /// The numbers of an item begin with 1 and have no gaps.
@@ -120,6 +122,7 @@ impl RecordProcessor for Note {
                     shard: cx.shard_id().to_string(),
                     nth: self.nth,
                     by: now.saturating_sub(written),
+                    at: now,
                 });
             }
             self.nth += 1;

@@ -4,17 +4,20 @@
 //! again and again, in real time. A record's latency is the time from its write to `process`; what an edge adds is that
 //! of the first records of a child, less the median of all records that are not near one.
 
+mod diary;
 mod edges;
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
-use shardkeeper::{Worker, WorkerHandle};
+use shardkeeper::{Event, Worker, WorkerHandle};
 use shardkeeper_testkit::emulator::EmulatorSettings;
 
+use self::diary::Diary;
 use self::edges::{Edges, Written};
 use crate::Outcome;
 use crate::account;
@@ -44,6 +47,9 @@ pub(crate) struct Options {
     /// How long a call to the server takes at least, there and back: about what it takes within a Region
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(..=1000))]
     latency_millis: u64,
+    /// Tell the stories of so many of the latest records near an edge
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=1000))]
+    worst: u16,
     /// The last line of output is one JSON object
     #[arg(long)]
     json: bool,
@@ -115,16 +121,35 @@ fn play(options: &Options, lag: Duration) -> Outcome<Scene> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let worker = runtime.block_on(start(&rig, &arrivals))?;
-    let written = Edges::new(&rig, options.edges).run(&arrivals)?;
+    let diary = Diary::default();
+    let worker = runtime.block_on(start(&rig, &arrivals, &diary))?;
+    let written = Edges::new(&rig, &diary, options.edges).run(&arrivals)?;
     runtime.block_on(worker.shutdown())?;
+    tell(usize::from(options.worst), &first, &arrivals, &diary)?;
     Ok(judge(lag, &written, &first, &arrivals))
 }
 
-async fn start(rig: &Rig, arrivals: &Arrivals) -> Outcome<WorkerHandle> {
+/// Tells of the records near an edge that came latest.
+fn tell(worst: usize, first: &BTreeSet<String>, arrivals: &Arrivals, diary: &Diary) -> Outcome<()> {
+    let came = arrivals.lock();
+    let mut near: Vec<_> = came
+        .late
+        .iter()
+        .filter(|late| late.nth < NEAR && !first.contains(&late.shard))
+        .collect();
+    near.sort_by_key(|late| Reverse(late.by));
+    for late in near.into_iter().take(worst) {
+        eprintln!("{}", diary.story(late)?);
+    }
+    Ok(())
+}
+
+async fn start(rig: &Rig, arrivals: &Arrivals, diary: &Diary) -> Outcome<WorkerHandle> {
+    let diary = diary.clone();
     let worker = Worker::builder("bench-rollover")
         .table(TABLE)
         .aws_config(&account::sdk_config(&rig.endpoint))
+        .observer(move |event: &Event| diary.observe(event))
         .build()
         .await?;
     let arrivals = arrivals.clone();

@@ -15,6 +15,7 @@ use shardkeeper_core::membership::{GroupRow, group_key};
 use shardkeeper_core::ports::Answer;
 use shardkeeper_core::row::{Row, Write};
 
+use crate::ends::Ends;
 use crate::incarnation::{DAMAGED_GROUP, Joining, Parts, unexpected};
 use crate::listing::Listing;
 use crate::shard_discovery::StartPosition;
@@ -96,6 +97,7 @@ impl Parts {
             env: self.env.clone(),
             observers: self.observers.clone(),
             turns: Turns::default(),
+            ends: Ends::default(),
         };
         let listed = listing.complete(stream).await.map_err(Joining::Failed)?;
         if !listed.complete {

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::beater::Beater;
+use crate::ends::Ends;
 use crate::env::Env;
 use crate::error::{Error, ErrorKind};
 use crate::fetch_budget::FetchBudget;
@@ -367,6 +368,7 @@ impl Parts {
                 env: env.clone(),
                 observers: observers.clone(),
                 turns: Turns::default(),
+                ends: Ends::default(),
             },
             reading: ReaderWorld {
                 source,

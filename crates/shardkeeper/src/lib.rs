@@ -31,6 +31,7 @@ mod adoption;
 mod beater;
 mod closures;
 mod deferred;
+mod ends;
 mod env;
 mod error;
 mod fetch_budget;

@@ -15,13 +15,17 @@ use shardkeeper_core::lineage::Shard;
 use shardkeeper_core::planted;
 use shardkeeper_core::ports::{FailureKind, PortError, ShardPage, StreamSource, StreamStatus};
 
+use crate::ends::{Ends, Look, Place, Verdict};
 use crate::env::Env;
 use crate::observer::Observers;
 use crate::retry::Retry;
 use crate::turns::{Caller, Turns};
 
-/// How often children that are listed late are asked for again, for a second or two in all, before everything is listed.
-const LATE_CHILDREN_ATTEMPTS: u32 = 6;
+/// For how long children that are listed late are asked for again before everything is listed.
+const LATE_CHILDREN: Duration = Duration::from_secs(1);
+/// Between two of these questions, at first and at most.
+const SOONEST: Duration = Duration::from_millis(25);
+const LATEST: Duration = Duration::from_millis(250);
 /// How often an end that the listing does not confirm is looked at again before the shard counts as gone.
 const UNLISTED_ATTEMPTS: u32 = 2;
 /// A listing has at most so many pages: 100,000 shards.
@@ -32,16 +36,6 @@ const MAX_STREAM_PAGES: usize = 100;
 const BETWEEN_STREAM_PAGES: Duration = Duration::from_millis(250);
 /// A page that is refused so often in a row is not waited for any longer: discovery begins again.
 const MAX_REFUSALS: u32 = 100;
-
-/// What the listing says about one shard.
-enum Verdict {
-    Ended(Vec<Shard>),
-    /// No child is known yet.
-    Childless,
-    ClosedWithoutChildren,
-    StillOpen,
-    Unlisted,
-}
 
 /// What became of a hint that a shard has ended.
 #[derive(Debug)]
@@ -59,6 +53,7 @@ pub(crate) struct Listing {
     pub(crate) env: Env,
     pub(crate) observers: Observers,
     pub(crate) turns: Turns,
+    pub(crate) ends: Ends,
 }
 
 /// Everything that a listing showed.
@@ -92,11 +87,21 @@ impl Listing {
         shard: &ShardId,
         patience: &mut Retry,
     ) -> End {
-        let mut late = Retry::bounded(&self.env, Duration::from_millis(25), Duration::from_secs(1));
+        let (place, answered) = self.ends.wait(stream, shard);
+        tokio::select! {
+            biased;
+            Ok(children) = answered, if !planted!(ChildrenForgotten) => End::Confirmed(children),
+            end = self.ask_for_the_end(&place, patience) => end,
+        }
+    }
+
+    async fn ask_for_the_end(&self, place: &Place, patience: &mut Retry) -> End {
+        let mut late = Retry::bounded(&self.env, SOONEST, LATEST);
         let mut unlisted = 0;
+        let since = self.env.now();
         loop {
-            let is_patient = late.attempts() < LATE_CHILDREN_ATTEMPTS;
-            match self.verdict(stream, shard, is_patient).await {
+            let is_patient = late.attempts() == 0 || self.env.now() < since + LATE_CHILDREN;
+            match self.verdict(place, is_patient).await {
                 Ok(Verdict::Ended(_)) if planted!(ChildrenForgotten) => {
                     return End::Confirmed(Vec::new());
                 }
@@ -131,55 +136,70 @@ impl Listing {
         }
     }
 
-    /// Asks for the children, and for everything only when there are none and patience has an end: a large stream has
-    /// hundreds of pages.
-    async fn verdict(
-        &self,
-        stream: &StreamArn,
-        shard: &ShardId,
-        is_patient: bool,
-    ) -> Result<Verdict, PortError> {
+    /// Asks for the children, alone or for everybody who waits, and for everything only when there are none and patience has
+    /// an end: a large stream has hundreds of pages.
+    async fn verdict(&self, place: &Place, is_patient: bool) -> Result<Verdict, PortError> {
+        if !is_patient || planted!(OpenParentPanics) {
+            return self.by_everything(place).await;
+        }
         self.turns.take(&self.env, Caller::End).await;
-        let answer = self.source.children_of(stream, shard).await;
+        if let Some(look) = place.look() {
+            return self.look(&place.stream, look).await;
+        }
+        let answer = self.source.children_of(&place.stream, &place.shard).await;
         self.turns.learn(&answer);
         match answer {
-            Ok(ShardPage { shards, .. }) if !shards.is_empty() && !planted!(OpenParentPanics) => {
-                return Ok(Verdict::Ended(shards));
-            }
-            Ok(ShardPage {
-                status: StreamStatus::Disabled,
-                ..
-            }) => return Ok(Verdict::Ended(Vec::new())),
-            Ok(_) if is_patient && !planted!(OpenParentPanics) => return Ok(Verdict::Childless),
-            Ok(_) => {}
+            Ok(ShardPage { status, shards, .. }) => Ok(match status {
+                StreamStatus::Disabled => Verdict::Ended(shards),
+                _ if !shards.is_empty() => Verdict::Ended(shards),
+                _ => Verdict::Childless,
+            }),
             // Some servers do not know the question, and none knows a shard that is gone.
-            Err(error) if matches!(error.kind, FailureKind::Invalid | FailureKind::NotFound) => {}
+            Err(error) if matches!(error.kind, FailureKind::Invalid | FailureKind::NotFound) => {
+                self.by_everything(place).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lists what comes behind the first shard that waits; whoever's children are shown is answered by that. The turn for the
+    /// first page is ours.
+    async fn look(&self, stream: &StreamArn, look: Look<'_>) -> Result<Verdict, PortError> {
+        let mut pages = self.pages(stream, Some(look.after.clone()));
+        pages.has_turn = true;
+        let mut turned = Ok(true);
+        while matches!(turned, Ok(true)) && pages.listed.pages < look.most_pages {
+            turned = pages.turn().await;
+        }
+        look.ended_after(pages.listed.pages);
+        match turned {
+            // It may be the first one alone that the server does not know any more.
+            Err(error) if error.kind != FailureKind::NotFound => Err(error),
+            _ => Ok(Verdict::Childless),
+        }
+    }
+
+    /// What a listing of everything says that began after this was asked: those that ask at the same time share one.
+    async fn by_everything(&self, place: &Place) -> Result<Verdict, PortError> {
+        let asked = self.env.now();
+        let _turn = self.ends.queue_to_list().await;
+        if let Some(verdict) = place.heard(asked) {
+            return Ok(verdict);
+        }
+        let began = self.env.now();
+        match self.complete(&place.stream).await {
+            Ok(Listed { status, shards, .. }) => {
+                if planted!(OpenParentPanics) {
+                    let open = |id: &ShardId| shards.get(id).is_some_and(|it| it.ending.is_none());
+                    let mut parents = shards.values().filter_map(|it| it.parent.as_ref());
+                    assert!(!parents.any(open), "a parent is open");
+                }
+                self.ends.judge(&place.stream, began, status, &shards);
+            }
+            Err(error) if error.kind == FailureKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let Listed { status, shards, .. } = match self.complete(stream).await {
-            Err(error) if error.kind == FailureKind::NotFound => return Ok(Verdict::Unlisted),
-            listed => listed?,
-        };
-        let children: Vec<Shard> = shards
-            .values()
-            .filter(|other| other.parent.as_ref() == Some(shard))
-            .cloned()
-            .collect();
-        if planted!(OpenParentPanics) && !children.is_empty() {
-            let parent = shards.get(shard);
-            assert!(
-                parent.is_none_or(|parent| parent.ending.is_some()),
-                "the parent is open"
-            );
-        }
-        if !children.is_empty() || status == StreamStatus::Disabled {
-            return Ok(Verdict::Ended(children));
-        }
-        Ok(match shards.get(shard) {
-            Some(listed) if listed.ending.is_some() => Verdict::ClosedWithoutChildren,
-            Some(_) => Verdict::StillOpen,
-            None => Verdict::Unlisted,
-        })
+        Ok(place.heard(asked).unwrap_or(Verdict::Unlisted))
     }
 
     /// Every stream that the service keeps of tables with this name (F51, F52).
@@ -225,6 +245,7 @@ impl Listing {
             stream,
             after,
             retry: Retry::bounded(&self.env, first, longest),
+            has_turn: false,
             before: 0,
             listed: Listed {
                 complete: false,
@@ -257,6 +278,8 @@ pub(crate) struct Pages<'a> {
     stream: &'a StreamArn,
     after: Option<ShardId>,
     retry: Retry,
+    /// The next page may be asked for at once.
+    has_turn: bool,
     /// How many shards there were before the latest page.
     before: usize,
     /// What the pages so far have shown.
@@ -293,6 +316,9 @@ impl Pages<'_> {
             }
             next => {
                 listed.complete = next.is_none() || planted!(FirstPageOnly);
+                if listed.complete {
+                    self.listing.ends.show(self.stream, &listed.shards);
+                }
                 return Ok(false);
             }
         }
@@ -319,7 +345,9 @@ impl Pages<'_> {
             source, env, turns, ..
         } = self.listing;
         loop {
-            turns.take(env, Caller::Page).await;
+            if !std::mem::take(&mut self.has_turn) {
+                turns.take(env, Caller::Page).await;
+            }
             let answer = source.list_shards(self.stream, self.after.as_ref()).await;
             turns.learn(&answer);
             match answer {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::PATIENCE;
+use super::diary::Diary;
 use crate::Outcome;
 use crate::arrivals::Arrivals;
 use crate::rig::{Rig, TABLE, put_at};
@@ -11,7 +12,8 @@ use crate::stopwatch::{sleep, wall_clock};
 
 /// Enough that every shard has some.
 const KEYS: u32 = 2_000;
-const WRITE_EVERY: Duration = Duration::from_micros(2_500);
+/// Dense: a shard that is written every second only would wait for its next idle poll, edge or none.
+const WRITE_EVERY: Duration = Duration::from_millis(1);
 const EDGE_EVERY: Duration = Duration::from_millis(250);
 /// One edge in so many is a split, so that there are not ever more shards.
 const SPLIT_EVERY: u32 = 10;
@@ -23,9 +25,12 @@ const STRIDE: usize = 7_919;
 /// The writer and whoever divides the shards.
 pub(super) struct Edges<'a> {
     rig: &'a Rig,
+    diary: &'a Diary,
     edges: u32,
     written: Written,
     next_key: u32,
+    /// How often each open shard's range of keys was halved.
+    halvings: BTreeMap<String, u32>,
 }
 
 /// What was done.
@@ -39,12 +44,14 @@ pub(super) struct Written {
 }
 
 impl<'a> Edges<'a> {
-    pub(super) fn new(rig: &'a Rig, edges: u32) -> Self {
+    pub(super) fn new(rig: &'a Rig, diary: &'a Diary, edges: u32) -> Self {
         Self {
             rig,
+            diary,
             edges,
             written: Written::default(),
             next_key: 0,
+            halvings: BTreeMap::new(),
         }
     }
 
@@ -80,15 +87,21 @@ impl<'a> Edges<'a> {
         Ok(())
     }
 
+    /// A roll-over of any shard, or a split of one with the widest range of keys: the service divides what is large.
     fn edge(&mut self, edge: u32) -> Outcome<()> {
         let open = self.rig.open_shards()?;
+        let is_split = edge.is_multiple_of(SPLIT_EVERY);
+        let halved = |id: &String| self.halvings.get(id).copied().unwrap_or_default();
         let turn = usize::try_from(edge)? * STRIDE % open.len();
-        let children = if edge.is_multiple_of(SPLIT_EVERY) {
-            2
-        } else {
-            1
-        };
-        self.rig.emulator.split(TABLE, &open[turn], children)?;
+        let widest = open.iter().min_by_key(|id| halved(id));
+        let chosen = widest.filter(|_| is_split).unwrap_or(&open[turn]).clone();
+        let halvings = halved(&chosen) + u32::from(is_split);
+        let children = if is_split { 2 } else { 1 };
+        self.rig.emulator.split(TABLE, &chosen, children)?;
+        self.diary.note(&chosen, "edge");
+        let born = self.rig.open_shards()?.into_iter();
+        let born = born.filter(|id| !open.contains(id));
+        self.halvings.extend(born.map(|id| (id, halvings)));
         self.written.edges += 1;
         Ok(())
     }
