@@ -65,6 +65,10 @@ impl ShardId {
         Self(said.as_ref().into())
     }
 
+    pub(crate) fn from_shared(said: &Arc<str>) -> Self {
+        Self(Arc::clone(said))
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -183,6 +187,12 @@ impl fmt::Debug for SequenceNumber {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamArn {
     text: Arc<str>,
+    parts: Parts,
+}
+
+/// Where the parts of an ARN are.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Parts {
     region: Span,
     account: Span,
     table: Span,
@@ -195,6 +205,47 @@ struct Span(usize, usize);
 impl StreamArn {
     /// Parses an ARN that a person or a server gave: 37 to 1024 characters (F31).
     pub fn parse(given: &str) -> Result<Self, InvalidId> {
+        let (parts, text) = (Parts::of(given)?, given.into());
+        Ok(Self { text, parts })
+    }
+
+    pub(crate) fn parse_shared(given: &Arc<str>) -> Result<Self, InvalidId> {
+        let (parts, text) = (Parts::of(given)?, Arc::clone(given));
+        Ok(Self { text, parts })
+    }
+
+    /// The ARN as text.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The region named in the ARN, as it stands.
+    pub fn region(&self) -> &str {
+        self.part(self.parts.region)
+    }
+
+    /// The account that owns the table.
+    pub fn account(&self) -> &str {
+        self.part(self.parts.account)
+    }
+
+    /// The table that the stream belongs to.
+    pub fn table(&self) -> &str {
+        self.part(self.parts.table)
+    }
+
+    /// The label: the time at which the stream was requested. Not unique by itself (F24).
+    pub fn label(&self) -> &str {
+        self.part(self.parts.label)
+    }
+
+    fn part(&self, Span(start, end): Span) -> &str {
+        self.text.get(start..end).unwrap_or_default()
+    }
+}
+
+impl Parts {
+    fn of(given: &str) -> Result<Self, InvalidId> {
         within("stream arn", given, 37..=1024)?;
         let refuse = |why: &str| InvalidId::new("stream arn", why, given);
         let mut fields = given.splitn(6, ':');
@@ -219,44 +270,12 @@ impl StreamArn {
             let start = part.as_ptr() as usize - given.as_ptr() as usize;
             Span(start, start + part.len())
         };
-        let (region, account, table, label) =
-            (span(region), span(account), span(table), span(label));
         Ok(Self {
-            text: given.into(),
-            region,
-            account,
-            table,
-            label,
+            region: span(region),
+            account: span(account),
+            table: span(table),
+            label: span(label),
         })
-    }
-
-    /// The ARN as text.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// The region named in the ARN, as it stands.
-    pub fn region(&self) -> &str {
-        self.part(self.region)
-    }
-
-    /// The account that owns the table.
-    pub fn account(&self) -> &str {
-        self.part(self.account)
-    }
-
-    /// The table that the stream belongs to.
-    pub fn table(&self) -> &str {
-        self.part(self.table)
-    }
-
-    /// The label: the time at which the stream was requested. Not unique by itself (F24).
-    pub fn label(&self) -> &str {
-        self.part(self.label)
-    }
-
-    fn part(&self, Span(start, end): Span) -> &str {
-        self.text.get(start..end).unwrap_or_default()
     }
 }
 
@@ -288,6 +307,10 @@ impl WorkerId {
     /// Accepts a worker id as a row of the lease table names it.
     pub fn from_row(text: &str) -> Self {
         Self(text.into())
+    }
+
+    pub(crate) fn from_shared(text: &Arc<str>) -> Self {
+        Self(Arc::clone(text))
     }
 
     /// The name for people: what stands before the incarnation.

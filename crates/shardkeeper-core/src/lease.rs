@@ -108,17 +108,17 @@ impl Lease {
             why: why.to_owned(),
         };
         let stream = row
-            .text(column::STREAM_ARN)
+            .shared_text(column::STREAM_ARN)
             .ok_or_else(|| unreadable("it has no streamArn"))?;
-        let stream = StreamArn::parse(stream).map_err(|e| unreadable(&e.to_string()))?;
+        let stream = StreamArn::parse_shared(stream).map_err(|e| unreadable(&e.to_string()))?;
         let shard = row
-            .text(column::SHARD)
+            .shared_text(column::SHARD)
             .ok_or_else(|| unreadable("it has no shardId"))?;
         let shards = |name| row.texts(name).iter().map(ShardId::from_service).collect();
         Ok(Self {
             stream,
-            shard: ShardId::from_service(shard),
-            owner: row.text(column::OWNER).map(WorkerId::from_row),
+            shard: ShardId::from_shared(shard),
+            owner: row.shared_text(column::OWNER).map(WorkerId::from_shared),
             epoch: row
                 .number(column::EPOCH)
                 .ok_or_else(|| unreadable("it has no epoch"))?,
@@ -129,7 +129,9 @@ impl Lease {
             checkpoint: checkpoint_of(row).map_err(|why| unreadable(&why))?,
             parents: shards(column::PARENTS),
             children: shards(column::CHILDREN),
-            next_owner: row.text(column::NEXT_OWNER).map(WorkerId::from_row),
+            next_owner: row
+                .shared_text(column::NEXT_OWNER)
+                .map(WorkerId::from_shared),
             stopped: row.text(column::STOPPED_WHY).map(str::to_owned),
             key: row.key.clone(),
         })

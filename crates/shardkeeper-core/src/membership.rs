@@ -280,16 +280,16 @@ impl GroupRow {
             members: row
                 .texts(MEMBERS)
                 .iter()
-                .map(|id| WorkerId::from_row(id))
+                .map(|id| WorkerId::from_row(id.as_str()))
                 .collect(),
             changes: row.number(CHANGES).unwrap_or(0),
-            discoverer: row.text(DISCOVERER).map(WorkerId::from_row),
+            discoverer: row.shared_text(DISCOVERER).map(WorkerId::from_shared),
             term: row.number(TERM).unwrap_or(0),
             epoch_floor: row.number(EPOCH_FLOOR).unwrap_or(0),
             started_at: row.number(STARTED_AT).map(Timestamp::from_millis),
-            listed: row.texts(LISTED),
-            ended: row.texts(ENDED),
-            starts: TableStart::all(&row.texts(STARTS)),
+            listed: row.texts(LISTED).clone(),
+            ended: row.texts(ENDED).clone(),
+            starts: TableStart::all(row.texts(STARTS)),
             stopped: row.text(STOPPED_WHY).map(str::to_owned),
         })
     }

@@ -8,14 +8,16 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 /// The hash key of a row: the attribute `leaseKey`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RowKey(String);
+pub struct RowKey(Arc<str>);
 
 impl RowKey {
     /// Names a row.
-    pub fn new(text: impl Into<String>) -> Self {
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
         Self(text.into())
     }
 
@@ -38,7 +40,7 @@ pub type Column = Cow<'static, str>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     /// Text (`S`).
-    Text(String),
+    Text(Arc<str>),
     /// A whole number (`N`).
     Number(u64),
     /// A set of texts (`SS`); never empty in a row.
@@ -47,19 +49,44 @@ pub enum Value {
 
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
+        Self::Text(text.into())
     }
 }
 
 impl From<String> for Value {
     fn from(text: String) -> Self {
-        Self::Text(text)
+        Self::Text(text.into())
     }
 }
 
 impl From<u64> for Value {
     fn from(number: u64) -> Self {
         Self::Number(number)
+    }
+}
+
+/// The columns of a row, by name. Clones share them until one of them is changed: a table is read far more often than it
+/// is written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Columns(Arc<BTreeMap<Column, Value>>);
+
+impl Deref for Columns {
+    type Target = BTreeMap<Column, Value>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Columns {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl From<BTreeMap<Column, Value>> for Columns {
+    fn from(columns: BTreeMap<Column, Value>) -> Self {
+        Self(Arc::new(columns))
     }
 }
 
@@ -70,7 +97,7 @@ pub struct Row {
     /// The hash key.
     pub key: RowKey,
     /// Every other column.
-    pub columns: BTreeMap<Column, Value>,
+    pub columns: Columns,
 }
 
 impl Row {
@@ -78,12 +105,17 @@ impl Row {
     pub fn empty(key: RowKey) -> Self {
         Self {
             key,
-            columns: BTreeMap::new(),
+            columns: Columns::default(),
         }
     }
 
     /// The text of a column.
     pub fn text(&self, column: &str) -> Option<&str> {
+        self.shared_text(column).map(AsRef::as_ref)
+    }
+
+    /// The same, for whoever keeps it.
+    pub(crate) fn shared_text(&self, column: &str) -> Option<&Arc<str>> {
         match self.columns.get(column)? {
             Value::Text(text) => Some(text),
             _ => None,
@@ -99,11 +131,8 @@ impl Row {
     }
 
     /// The set of a column; an absent column is an empty set.
-    pub fn texts(&self, column: &str) -> BTreeSet<String> {
-        match self.columns.get(column) {
-            Some(Value::Texts(texts)) => texts.clone(),
-            _ => BTreeSet::new(),
-        }
+    pub fn texts(&self, column: &str) -> &BTreeSet<String> {
+        set_of(self.columns.get(column))
     }
 }
 
@@ -301,12 +330,12 @@ impl Effect {
                 columns.insert(name.clone(), Value::Number(now.saturating_add(*by)));
             }
             Self::Include(name, text) => {
-                let mut texts = set_of(columns.get(name));
+                let mut texts = set_of(columns.get(name)).clone();
                 texts.insert(text.clone());
                 columns.insert(name.clone(), Value::Texts(texts));
             }
             Self::Exclude(name, text) => {
-                let mut texts = set_of(columns.get(name));
+                let mut texts = set_of(columns.get(name)).clone();
                 texts.remove(text);
                 if texts.is_empty() {
                     columns.remove(name);
@@ -318,9 +347,10 @@ impl Effect {
     }
 }
 
-fn set_of(value: Option<&Value>) -> BTreeSet<String> {
+fn set_of(value: Option<&Value>) -> &BTreeSet<String> {
+    static EMPTY: BTreeSet<String> = BTreeSet::new();
     match value {
-        Some(Value::Texts(texts)) => texts.clone(),
-        _ => BTreeSet::new(),
+        Some(Value::Texts(texts)) => texts,
+        _ => &EMPTY,
     }
 }

@@ -195,7 +195,7 @@ fn any_row() -> impl Strategy<Value = Row> {
     ];
     let texts = prop::collection::btree_set(".{0,5}", 0..3);
     let value = prop_oneof![
-        3 => text.prop_map(Value::Text),
+        3 => text.prop_map(Value::from),
         2 => any::<u64>().prop_map(Value::Number),
         1 => texts.prop_map(Value::Texts),
     ];
@@ -209,7 +209,7 @@ fn any_row() -> impl Strategy<Value = Row> {
                 .apply(None)
                 .unwrap()
                 .columns;
-            row.columns.extend(columns);
+            row.columns = columns;
         }
         row.columns.extend(damage);
         row

@@ -39,14 +39,16 @@ fn any_row() -> impl Strategy<Value = Row> {
         Just("leaving".to_owned())
     ];
     let value = prop_oneof![
-        text.prop_map(crate::row::Value::Text),
+        text.prop_map(crate::row::Value::from),
         any::<u64>().prop_map(crate::row::Value::Number),
         texts.prop_map(crate::row::Value::Texts),
     ];
     let name = prop::sample::select(names).prop_map(Into::into);
     let key = prop_oneof!["shardkeeper/worker/.{0,5}", ".{0,9}"].prop_map(RowKey::new);
-    (key, prop::collection::btree_map(name, value, 0..18))
-        .prop_map(|(key, columns)| Row { key, columns })
+    (key, prop::collection::btree_map(name, value, 0..18)).prop_map(|(key, columns)| Row {
+        key,
+        columns: columns.into(),
+    })
 }
 
 #[derive(Debug, Clone)]

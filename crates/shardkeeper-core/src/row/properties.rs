@@ -14,7 +14,7 @@ fn texts() -> impl Strategy<Value = BTreeSet<String>> {
 
 fn value() -> impl Strategy<Value = Value> {
     prop_oneof![
-        "[xyz]{0,2}".prop_map(Value::Text),
+        "[xyz]{0,2}".prop_map(Value::from),
         prop_oneof![0u64..3, Just(u64::MAX)].prop_map(Value::Number),
         texts().prop_map(Value::Texts),
     ]
@@ -22,7 +22,7 @@ fn value() -> impl Strategy<Value = Value> {
 
 fn row() -> impl Strategy<Value = Option<Row>> {
     let columns = prop::collection::btree_map(name(), value(), 0..4);
-    prop::option::of(columns.prop_map(|columns| Row { key: RowKey::new("r"), columns }))
+    prop::option::of(columns.prop_map(|columns| Row { key: RowKey::new("r"), columns: columns.into() }))
 }
 
 fn condition() -> impl Strategy<Value = Condition> {
@@ -51,9 +51,9 @@ fn meaning(condition: &Condition, row: Option<&Row>) -> bool {
         return !matches!(condition, Condition::RowExists | Condition::Equals(..));
     };
     let is = |name: &Column, value: &Value| match value {
-        Value::Text(text) => row.text(name) == Some(text),
+        Value::Text(text) => row.text(name) == Some(text.as_ref()),
         Value::Number(number) => row.number(name) == Some(*number),
-        Value::Texts(texts) => row.texts(name) == *texts,
+        Value::Texts(texts) => row.texts(name) == texts,
     };
     match condition {
         Condition::RowAbsent => false,
@@ -74,14 +74,14 @@ fn done(effect: &Effect, before: &Row, after: &Row) -> bool {
             after.number(name) == Some(now.checked_add(*by).unwrap_or(u64::MAX))
         }
         Effect::Include(name, text) => {
-            let mut all = before.texts(name);
+            let mut all = before.texts(name).clone();
             all.insert(text.clone());
-            after.texts(name) == all
+            *after.texts(name) == all
         }
         Effect::Exclude(name, text) => {
-            let mut left = before.texts(name);
+            let mut left = before.texts(name).clone();
             left.remove(text);
-            after.texts(name) == left && after.columns.contains_key(name) == !left.is_empty()
+            *after.texts(name) == left && after.columns.contains_key(name) == !left.is_empty()
         }
     }
 }

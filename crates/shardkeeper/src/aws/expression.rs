@@ -155,7 +155,7 @@ fn one_text(text: &str) -> AttributeValue {
 
 fn attribute(value: &Value) -> AttributeValue {
     match value {
-        Value::Text(text) => AttributeValue::S(text.clone()),
+        Value::Text(text) => AttributeValue::S(text.to_string()),
         Value::Number(value) => number(*value),
         Value::Texts(texts) => AttributeValue::Ss(texts.iter().cloned().collect()),
     }
@@ -168,10 +168,10 @@ pub(super) fn key(key: &RowKey) -> Item {
 
 /// An item as a row; `None` without a hash key. Columns of other types are not shown.
 pub(super) fn row(item: Item) -> Option<Row> {
-    let mut row = Row::empty(RowKey::new(item.get(KEY)?.as_s().ok()?));
+    let mut row = Row::empty(RowKey::new(item.get(KEY)?.as_s().ok()?.as_str()));
     for (column, attribute) in item {
         let value = match attribute {
-            AttributeValue::S(text) => Value::Text(text),
+            AttributeValue::S(text) => text.into(),
             AttributeValue::N(digits) => match digits.parse() {
                 Ok(number) => Value::Number(number),
                 Err(_) => continue,

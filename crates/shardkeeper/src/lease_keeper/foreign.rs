@@ -3,22 +3,23 @@
 
 use shardkeeper_core::event::Event;
 use shardkeeper_core::kcl;
-use shardkeeper_core::lease::Lease;
+use shardkeeper_core::lease::{Lease, UnreadableLease};
 use shardkeeper_core::ports::Answer;
-use shardkeeper_core::row::Row;
 
 use super::LeaseKeeper;
 
 impl LeaseKeeper {
-    /// The leases that somebody wrote who does not know the protocol, since they were seen last. Asked before the rows
+    /// The leases that somebody wrote who does not know the protocol, since they were seen last. Asked before these
     /// become what was seen last.
-    pub(super) fn written_by_strangers(&self, rows: &[Row]) -> Vec<Lease> {
-        let foreign = |row: &Row| {
-            let before = &self.sightings.get(&row.key)?.lease;
-            let now = Lease::parse(row).ok()?;
-            (kcl::foreign_write(before, &now) && now.is_active()).then_some(now)
+    pub(super) fn written_by_strangers(
+        &self,
+        leases: &[Result<Lease, UnreadableLease>],
+    ) -> Vec<Lease> {
+        let foreign = |now: &&Lease| {
+            let before = self.sightings.get(&now.key);
+            before.is_some_and(|before| kcl::foreign_write(&before.lease, now)) && now.is_active()
         };
-        rows.iter().filter_map(foreign).collect()
+        leases.iter().flatten().filter(foreign).cloned().collect()
     }
 
     /// Stops them, so that two fleets do not go on pulling at one shard. One worker's stop is applied, and says so.

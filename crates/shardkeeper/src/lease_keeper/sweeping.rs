@@ -8,7 +8,7 @@ use shardkeeper_core::custody::{Moments, asker, is_lost, is_to_adopt};
 use shardkeeper_core::event::{Acquired, Event};
 use shardkeeper_core::ids::WorkerId;
 use shardkeeper_core::kcl;
-use shardkeeper_core::lease::{Departure, LEASE_ENTITY, Lease, Sighting, column};
+use shardkeeper_core::lease::{Departure, LEASE_ENTITY, Lease, Sighting, UnreadableLease, column};
 use shardkeeper_core::membership::{Fate, ReadAt, WorkerRow, WorkerState};
 use shardkeeper_core::planted;
 use shardkeeper_core::ports::PortError;
@@ -25,6 +25,26 @@ pub(super) struct Swept {
     changes: Option<u64>,
     read: ReadAt,
     rows: Result<Vec<Row>, PortError>,
+}
+
+/// What the rows of a sweep say.
+struct Said {
+    leases: Vec<Result<Lease, UnreadableLease>>,
+    workers: BTreeMap<WorkerId, WorkerRow>,
+}
+
+impl Said {
+    fn by(rows: &[Row]) -> Self {
+        let is_lease = |row: &&Row| {
+            // What KCL wrote is discovery's to tell and to adopt.
+            row.text(column::ENTITY) == Some(LEASE_ENTITY) && !kcl::is_lease(row)
+        };
+        let workers = rows.iter().filter_map(WorkerRow::parse);
+        Self {
+            leases: rows.iter().filter(is_lease).map(Lease::parse).collect(),
+            workers: workers.map(|row| (row.id.clone(), row)).collect(),
+        }
+    }
 }
 
 impl LeaseKeeper {
@@ -55,15 +75,15 @@ impl LeaseKeeper {
             read,
             rows,
         } = swept;
-        let rows = rows?;
+        let Said { leases, workers } = Said::by(&rows?);
         // What ended while the sweep was under way must not look like a late take of ours.
         while let Ok(finished) = self.finished.try_recv() {
             self.take_note(finished).await;
         }
         self.swept_changes = changes;
-        let foreign = self.written_by_strangers(&rows);
-        self.sight(&rows, read);
-        self.judge(&rows, read);
+        let foreign = self.written_by_strangers(&leases);
+        self.sight(leases, read);
+        self.judge(&workers, read);
         self.leave_alone().await;
         self.serve_requests();
         self.notice_losses(read.sent);
@@ -72,7 +92,7 @@ impl LeaseKeeper {
         self.stop_foreign(foreign).await;
         self.lapse().await;
         self.claim().await;
-        self.reap(&rows, read.received).await;
+        self.reap(&workers, read.received).await;
         self.status
             .swept(&self.me, &self.sightings, self.group.as_ref());
         Ok(())
@@ -80,17 +100,13 @@ impl LeaseKeeper {
 
     /// The discoverer removes the rows of workers that left long ago, because everybody has seen them by then, and
     /// of those that died before they became members: nobody buries what is no member.
-    async fn reap(&mut self, rows: &[Row], now: Duration) {
+    async fn reap(&mut self, workers: &BTreeMap<WorkerId, WorkerRow>, now: Duration) {
         let leading = self.term.borrow().is_some();
-        let left = |row: &WorkerRow| row.state == WorkerState::Left;
-        let workers = || rows.iter().filter_map(WorkerRow::parse);
-        let left: BTreeMap<WorkerId, WorkerRow> = workers()
-            .filter(left)
-            .map(|row| (row.id.clone(), row))
-            .collect();
-        self.tombstones.retain(|id, _| left.contains_key(id));
-        for id in left.keys() {
-            self.tombstones.entry(id.clone()).or_insert(now);
+        let has_left = |row: &&WorkerRow| row.state == WorkerState::Left;
+        self.tombstones
+            .retain(|id, _| workers.get(id).as_ref().is_some_and(has_left));
+        for row in workers.values().filter(has_left) {
+            self.tombstones.entry(row.id.clone()).or_insert(now);
         }
         if !leading {
             return;
@@ -102,15 +118,16 @@ impl LeaseKeeper {
                 .is_some_and(|since| age(since) >= row.lease_duration * 2)
         };
         let members = self.group.as_ref().map(|group| &group.members);
-        let stillborn = |row: &WorkerRow| {
+        let stillborn = |row: &&WorkerRow| {
             // One that was buried has just been struck off, and the others have yet to see that it is over.
             (row.state != WorkerState::Left || planted!(ReapsTheBuried))
                 && members.is_some_and(|members| !members.contains(&row.id))
                 && self.watch.fate(&row.id) == Fate::Dead
         };
-        let old = left.values().filter(old).cloned();
-        let gone: Vec<WorkerRow> = old
-            .chain(workers().filter(stillborn))
+        let left = workers.values().filter(has_left);
+        let gone: Vec<&WorkerRow> = left
+            .filter(old)
+            .chain(workers.values().filter(stillborn))
             .take(REAPED_AT_ONCE)
             .collect();
         for row in gone {
@@ -125,34 +142,27 @@ impl LeaseKeeper {
     }
 
     /// What the rows say, and since when.
-    pub(super) fn sight(&mut self, rows: &[Row], read: ReadAt) {
+    pub(super) fn sight(&mut self, leases: Vec<Result<Lease, UnreadableLease>>, read: ReadAt) {
         let now = read.received;
         let mut before = std::mem::take(&mut self.sightings);
-        for row in rows {
-            let is_lease = row.text(column::ENTITY) == Some(LEASE_ENTITY);
-            // What KCL wrote is discovery's to tell and to adopt.
-            if !is_lease || kcl::is_lease(row) {
-                continue;
-            }
-            match Lease::parse(row) {
+        for lease in leases {
+            match lease {
                 Ok(lease) => {
-                    let known = before.get(&row.key).map(|seen| seen.lease.epoch);
+                    let key = lease.key.clone();
+                    let seen = before.remove(&key);
+                    let known = seen.as_ref().map(|seen| seen.lease.epoch);
                     // What we took up after the sweep was sent may not be in it yet.
-                    let stale = self
-                        .touched
-                        .get(&row.key)
-                        .is_some_and(|at| *at >= read.sent);
+                    let stale = self.touched.get(&key).is_some_and(|at| *at >= read.sent);
                     self.compare(&lease, known.filter(|_| !stale));
-                    let same = before.remove(&row.key).filter(|seen| {
+                    let same = seen.filter(|seen| {
                         (&seen.lease.owner, seen.lease.epoch) == (&lease.owner, lease.epoch)
                     });
                     let first_seen = same.map_or(now, |seen| seen.first_seen);
-                    self.unreadable.remove(&row.key);
-                    self.sightings
-                        .insert(row.key.clone(), Sighting { lease, first_seen });
+                    self.unreadable.remove(&key);
+                    self.sightings.insert(key, Sighting { lease, first_seen });
                 }
                 Err(error) => {
-                    if self.unreadable.insert(row.key.clone()) {
+                    if self.unreadable.insert(error.key.clone()) {
                         let (key, why) = (error.key.to_string(), error.why);
                         self.emit(&Event::LeaseUnreadable { key, why });
                     }
@@ -162,12 +172,7 @@ impl LeaseKeeper {
     }
 
     /// Who of all that are named anywhere is alive?
-    pub(super) fn judge(&mut self, rows: &[Row], read: ReadAt) {
-        let workers: BTreeMap<WorkerId, WorkerRow> = rows
-            .iter()
-            .filter_map(WorkerRow::parse)
-            .map(|row| (row.id.clone(), row))
-            .collect();
+    pub(super) fn judge(&mut self, workers: &BTreeMap<WorkerId, WorkerRow>, read: ReadAt) {
         let leases = self.sightings.values().map(|seen| &seen.lease);
         let named = leases
             .flat_map(|lease| lease.owner.iter().chain(&lease.next_owner))

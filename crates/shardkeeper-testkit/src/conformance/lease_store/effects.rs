@@ -149,7 +149,9 @@ async fn include_and_exclude_change_a_set(scene: Scene) -> Result<(), Trouble> {
     for (effect, expected) in steps {
         let what = format!("{effect:?}");
         let after = scene.applied(update(Condition::RowExists, effect)).await?;
-        let found = after.map(|row| row.texts("members")).unwrap_or_default();
+        let found = after
+            .map(|row| row.texts("members").clone())
+            .unwrap_or_default();
         same(Value::Texts(found), texts(expected), &what)?;
     }
     Ok(())

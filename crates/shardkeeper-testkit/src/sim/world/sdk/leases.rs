@@ -186,9 +186,9 @@ fn key_item(key: &RowKey) -> Json {
 
 fn item(row: &Row) -> Json {
     let mut item = key_item(&row.key);
-    for (column, value) in &row.columns {
+    for (column, value) in row.columns.iter() {
         item[column.as_ref()] = match value {
-            Value::Text(text) => json!({ "S": text }),
+            Value::Text(text) => json!({ "S": text.as_ref() }),
             Value::Number(number) => json!({ "N": number.to_string() }),
             Value::Texts(texts) => json!({ "SS": texts }),
         };
@@ -208,7 +208,7 @@ fn row(item: &Json) -> Option<Row> {
 fn value(typed: &Json) -> Option<Value> {
     let (kind, said) = typed.as_object()?.iter().next()?;
     match kind.as_str() {
-        "S" => said.as_str().map(|text| Value::Text(text.to_owned())),
+        "S" => said.as_str().map(Value::from),
         "N" => said.as_str()?.parse().ok().map(Value::Number),
         _ => {
             let texts = said.as_array()?.iter();
