@@ -79,7 +79,9 @@ impl LeaseKeeper {
     pub(super) fn plan(&mut self) -> Vec<Claim> {
         let settings = &self.world.settings;
         let mut by_stream = BTreeMap::new();
-        for seen in self.sightings.values() {
+        // A parent that is finished holds nobody back, no more than one without a lease.
+        let unfinished = |seen: &&Sighting| !seen.lease.is_finished();
+        for seen in self.sightings.values().filter(unfinished) {
             by_stream
                 .entry(seen.lease.stream.clone())
                 .or_insert_with(Vec::new)
@@ -95,7 +97,7 @@ impl LeaseKeeper {
                 && !self.blocked.contains_key(&lease.key)
                 && trees
                     .get(&lease.stream)
-                    .is_some_and(|tree| lineage::may_start(lease, tree))
+                    .is_none_or(|tree| lineage::may_start(lease, tree))
         };
         let leases: Vec<Sighting> = self
             .sightings
