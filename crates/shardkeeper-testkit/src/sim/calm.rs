@@ -91,11 +91,12 @@ impl World {
 
     /// Is it at rest, or too late?
     fn look(&mut self) {
+        let (unowned, unknown) = (self.unowned(), self.unknown());
         let glance = Glance {
             calm: Some((self.calm.stage, self.calm.since)),
-            unowned: self.unowned(),
-            unknown: self.unknown(),
-            unsettled: self.unsettled(),
+            unsettled: self.unsettled(unowned.as_ref().or(unknown.as_ref())),
+            unowned,
+            unknown,
         };
         let (oracle, scene) = self.scene();
         oracle.look(&scene, &glance);

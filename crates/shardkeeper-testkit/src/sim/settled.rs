@@ -10,11 +10,10 @@ use super::invariants::{Verdict, is_covered, may_be_passed};
 use super::world::{ShardNo, World};
 
 impl World {
-    /// Why it has not; and of which shard, if of one.
-    pub(super) fn unsettled(&mut self) -> Option<(Option<ShardNo>, String)> {
+    /// Why it has not; and of which shard, if of one. What is unowned or unknown was found before.
+    pub(super) fn unsettled(&mut self, found: Option<&Verdict>) -> Option<Verdict> {
         self.unread()
-            .or_else(|| self.unowned())
-            .or_else(|| self.unknown())
+            .or_else(|| found.cloned())
             .or_else(|| self.unbalanced().map(|why| (None, why)))
     }
 

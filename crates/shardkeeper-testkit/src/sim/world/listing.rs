@@ -50,8 +50,12 @@ impl World {
         after: Option<&ShardId>,
     ) -> Result<ShardPage, PortError> {
         let hidden = self.hidden_from_this_page();
-        let (stream, mut size) = (self.known(arn)?, self.scenario.page);
-        let odd = self.weather.is_on(Fault::ListingPages);
+        self.known(arn)?;
+        let (odd, mut size) = (self.weather.is_on(Fault::ListingPages), self.scenario.page);
+        if odd {
+            size = 1 + self.dice.usize(0..size);
+        }
+        let stream = self.known(arn)?;
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let rest: Vec<Listed> = stream
             .by_id
@@ -59,13 +63,11 @@ impl World {
             .filter_map(|(_, shard)| {
                 self.streams.shards[*shard].listed(&self.streams.shards, self.now)
             })
+            .take(size + 1)
             .collect();
         let status = stream.status;
-        if odd {
-            size = 1 + self.dice.usize(0..size);
-        }
-        let mut shards: Vec<Listed> = rest.iter().take(size).cloned().collect();
         let more = rest.len() > size;
+        let mut shards: Vec<Listed> = rest.into_iter().take(size).collect();
         let next = more
             .then(|| shards.last().map(|shard| shard.id.clone()))
             .flatten();
