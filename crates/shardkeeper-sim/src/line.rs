@@ -42,10 +42,10 @@ pub(crate) struct Line {
     /// At most so many records
     #[arg(long, requires = "seed")]
     records: Option<usize>,
-    /// Run so many seeds in a second process as well, and compare the hashes of their stories
+    /// Run so many of the seeds, of both seams, in a second process as well, and compare the hashes of their stories
     #[arg(long)]
     pub(crate) twice: Option<u64>,
-    /// Print the hash of each seed's story, and nothing else
+    /// Print the hash of the story of each seed that is to run twice, and nothing else
     #[arg(long, hide = true)]
     pub(crate) hashes: bool,
     /// The last line of output is one JSON object

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         (Some(seed), planted) => one(seed, planted.as_deref(), &line),
         (None, Some(plants)) => planted::all(&plants, &line),
         (None, None) if line.campaign => campaign::run(&line),
-        (None, None) if line.hashes => twice::print_hashes(line.seeds()),
+        (None, None) if line.hashes => twice::print_hashes(&line),
         (None, None) => many(&line),
     }
 }
@@ -60,10 +60,12 @@ fn one(seed: u64, planted: Option<&[Plant]>, line: &Line) -> ExitCode {
 }
 
 fn many(line: &Line) -> ExitCode {
+    let hashed = twice::seeds(line);
+    let other = line.twice.map(|_| twice::Other::start(line));
     let total = sweep::run_all(&Plan {
         seeds: line.seeds(),
         threads: line.cores(),
-        hash: false,
+        hashed,
         seam: line.seam,
     });
     tell::violations(&total);
@@ -73,9 +75,7 @@ fn many(line: &Line) -> ExitCode {
     for missed in &floors {
         println!("below the floor: {missed}");
     }
-    let differ = line
-        .twice
-        .map_or(0, |seeds| twice::differ(line.from, seeds));
+    let differ = other.map_or(0, |other| other.differ(&total.hashes));
     tell::summary(&total, line.json);
     verdict(total.failed.is_empty() && floors.is_empty() && differ == 0)
 }

@@ -1,8 +1,8 @@
 //! Many seeds, on every core.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use shardkeeper_testkit::sim::{Injected, Outcome, Seam, Seen, Wishes, run};
@@ -22,8 +22,8 @@ pub(crate) struct Total {
     pub(crate) failed: Vec<Outcome>,
     pub(crate) violations: u64,
     pub(crate) took: Duration,
-    /// Of the story of each seed, if that was asked for.
-    pub(crate) hashes: Vec<(u64, u64)>,
+    /// Of the stories that were to be hashed, by seed.
+    pub(crate) hashes: BTreeMap<u64, u64>,
 }
 
 impl Total {
@@ -35,7 +35,6 @@ impl Total {
         self.seen.add(outcome.seen);
         self.injected.add(&outcome.injected);
         self.violations += outcome.violations.len() as u64;
-        self.hashes.push((outcome.seed, outcome.hash));
         if !outcome.violations.is_empty() {
             self.failed.push(outcome);
         }
@@ -57,8 +56,8 @@ pub(crate) struct Plan {
     pub(crate) seeds: Range<u64>,
     /// How many worlds run at once.
     pub(crate) threads: usize,
-    /// Hash the stories.
-    pub(crate) hash: bool,
+    /// Hash the stories of these.
+    pub(crate) hashed: BTreeSet<u64>,
     /// Where the workers meet the world, if not where the seed says.
     pub(crate) seam: Option<Seam>,
 }
@@ -70,24 +69,12 @@ pub(crate) struct Plan {
 )]
 pub(crate) fn run_all(plan: &Plan) -> Total {
     let began = Instant::now();
-    let next = AtomicU64::new(plan.seeds.start);
+    let next = Mutex::new(longest_first(plan));
     let total = Mutex::new(Total::default());
-    let wishes = Wishes {
-        hash: plan.hash,
-        seam: plan.seam,
-        ..Wishes::default()
-    };
-    let work = || loop {
-        let seed = next.fetch_add(1, Ordering::Relaxed);
-        if seed >= plan.seeds.end {
-            return;
-        }
-        let outcome = run(seed, &wishes);
-        for violation in outcome.violations.iter().take(1) {
-            println!("seed {seed}: {} {}", violation.judge, violation.message);
-        }
-        if let Ok(mut total) = total.lock() {
-            total.take_in(outcome);
+    let take = || next.lock().ok().and_then(|mut next| next.next());
+    let work = || {
+        while let Some(seed) = take() {
+            run_one(plan, seed, &total);
         }
     };
     std::thread::scope(|scope| {
@@ -97,7 +84,33 @@ pub(crate) fn run_all(plan: &Plan) -> Total {
     });
     let mut total = total.into_inner().unwrap_or_default();
     total.failed.sort_by_key(|outcome| outcome.seed);
-    total.hashes.sort_unstable();
     total.took = began.elapsed();
     total
+}
+
+/// All seeds, those at the SDK seam before the others: one of them takes as long as ten, and a core that begins one at
+/// the end would be the last to go home.
+fn longest_first(plan: &Plan) -> impl Iterator<Item = u64> + Send + use<> {
+    let seam = plan.seam;
+    let at = move |wanted| move |seed: &u64| seam.unwrap_or_else(|| Seam::of(*seed)) == wanted;
+    let sdk = plan.seeds.clone().filter(at(Seam::Sdk));
+    sdk.chain(plan.seeds.clone().filter(at(Seam::Port)))
+}
+
+fn run_one(plan: &Plan, seed: u64, total: &Mutex<Total>) {
+    let wishes = Wishes {
+        hash: plan.hashed.contains(&seed),
+        seam: plan.seam,
+        ..Wishes::default()
+    };
+    let outcome = run(seed, &wishes);
+    for violation in outcome.violations.iter().take(1) {
+        println!("seed {seed}: {} {}", violation.judge, violation.message);
+    }
+    if let Ok(mut total) = total.lock() {
+        if wishes.hash {
+            total.hashes.insert(seed, outcome.hash);
+        }
+        total.take_in(outcome);
+    }
 }

@@ -1,65 +1,76 @@
 //! The same seed, the same story: here and in another process.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 
 use shardkeeper_testkit::sim::{Seam, Wishes, run};
 
-/// One line for each seed.
-pub(crate) fn print_hashes(seeds: Range<u64>) -> ExitCode {
-    for seed in seeds {
-        println!("{}", line_of(seed));
+use crate::line::Line;
+
+/// Of so many seeds one is at the SDK seam, if there are as many.
+const SDK_SHARE: usize = 10;
+
+/// The seeds that run twice: the first of both seams.
+pub(crate) fn seeds(line: &Line) -> BTreeSet<u64> {
+    let most = usize::try_from(line.twice.unwrap_or(0)).unwrap_or(usize::MAX);
+    let seam_of = |seed: u64| line.seam.unwrap_or_else(|| Seam::of(seed));
+    let at = |seam| line.seeds().filter(move |seed| seam_of(*seed) == seam);
+    let sdk: BTreeSet<u64> = at(Seam::Sdk).take(most.div_ceil(SDK_SHARE)).collect();
+    let others = most - sdk.len();
+    sdk.into_iter().chain(at(Seam::Port).take(others)).collect()
+}
+
+/// What the other process does: one line for each seed.
+pub(crate) fn print_hashes(line: &Line) -> ExitCode {
+    for seed in seeds(line) {
+        let wishes = Wishes {
+            hash: true,
+            seam: line.seam,
+            ..Wishes::default()
+        };
+        println!("{seed} {:016x}", run(seed, &wishes).hash);
     }
     ExitCode::SUCCESS
 }
 
-/// How many of these seeds have another story in another process.
-pub(crate) fn differ(from: u64, seeds: u64) -> usize {
-    let (ours, theirs): (Vec<String>, String) = std::thread::scope(|both| {
-        let theirs = both.spawn(|| in_another_process(from, seeds));
-        let ours = (from..from.saturating_add(seeds)).map(line_of).collect();
-        (ours, theirs.join().unwrap_or_default())
-    });
-    let theirs: Vec<&str> = theirs.lines().collect();
-    let differ = (0..ours.len()).filter(|place| theirs.get(*place) != Some(&ours[*place].as_str()));
-    let differ: Vec<usize> = differ.collect();
-    for place in &differ {
-        println!(
-            "not the same story twice: {} here, {} there",
-            ours[*place],
-            theirs.get(*place).unwrap_or(&"nothing")
-        );
+/// Another process that runs the same seeds at the same time.
+pub(crate) struct Other(Option<Child>);
+
+impl Other {
+    pub(crate) fn start(line: &Line) -> Self {
+        let Range { start, end } = line.seeds();
+        let (seeds, twice) = (end - start, line.twice.unwrap_or(0));
+        let itself = std::env::current_exe().unwrap_or_default();
+        let mut command = Command::new(itself);
+        command
+            .arg("--hashes")
+            .args(["--from", &start.to_string(), "--seeds", &seeds.to_string()])
+            .args(["--twice", &twice.to_string()])
+            .args(line.seam.iter().flat_map(|seam| ["--seam", seam.name()]))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
+        Self(command.spawn().ok())
     }
-    println!(
-        "{} of {seeds} seeds had the same story in two processes",
-        ours.len() - differ.len()
-    );
-    differ.len()
-}
 
-fn in_another_process(from: u64, seeds: u64) -> String {
-    let itself = std::env::current_exe().unwrap_or_default();
-    let output = Command::new(itself)
-        .args([
-            "--hashes",
-            "--from",
-            &from.to_string(),
-            "--seeds",
-            &seeds.to_string(),
-        ])
-        .stdin(Stdio::null())
-        .output();
-    output
-        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
-        .unwrap_or_default()
-}
-
-/// One seed of ten at the SDK seam.
-fn line_of(seed: u64) -> String {
-    let wishes = Wishes {
-        hash: true,
-        seam: seed.is_multiple_of(10).then_some(Seam::Sdk),
-        ..Wishes::default()
-    };
-    format!("{seed} {:016x}", run(seed, &wishes).hash)
+    /// How many of these stories were others there.
+    pub(crate) fn differ(self, ours: &BTreeMap<u64, u64>) -> usize {
+        let output = self.0.and_then(|child| child.wait_with_output().ok());
+        let said = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+        let theirs: BTreeSet<&str> = said.iter().flat_map(|said| said.lines()).collect();
+        let ours = ours
+            .iter()
+            .map(|(seed, hash)| format!("{seed} {hash:016x}"));
+        let (same, differ): (Vec<String>, Vec<String>) =
+            ours.partition(|line| theirs.contains(line.as_str()));
+        for line in &differ {
+            println!("not the same story twice: {line} here, and not there");
+        }
+        println!(
+            "{} of {} seeds had the same story in two processes",
+            same.len(),
+            same.len() + differ.len()
+        );
+        differ.len()
+    }
 }
