@@ -8,7 +8,7 @@ use shardkeeper_testkit::emulator::EmulatorSettings;
 use shardkeeper_testkit::faults::{Effect, Fault};
 use shardkeeper_tests::{TABLE, World};
 
-use super::{SOON, answer, assert_once, delivered, done, open_shards, shards};
+use super::{SOON, answer, assert_once, delivered, done, open_shards, patient, shards};
 
 /// As many pages as shards.
 fn paged(shards: EmulatorSettings) -> EmulatorSettings {
@@ -161,7 +161,7 @@ async fn b12_a_listing_that_breaks_off_after_reading_has_begun_is_taken_up_again
 
 /// A worker that has read twenty lines of three shards each, of which the last is open.
 async fn lines(world: &World) -> shardkeeper::WorkerHandle {
-    let worker = world.start_with("a", done).await;
+    let worker = world.spawn(patient(world), done).await;
     world.write(200, 1).await;
     delivered(world, Duration::from_secs(60), 200).await;
     for round in 2..=3 {

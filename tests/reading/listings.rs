@@ -8,7 +8,7 @@ use shardkeeper_testkit::emulator::EmulatorSettings;
 use shardkeeper_testkit::faults::Fault;
 use shardkeeper_tests::{TABLE, World};
 
-use super::{SOON, answer, assert_once, delivered, done, shards};
+use super::{SOON, answer, assert_once, delivered, done, patient, shards};
 
 #[tokio::test(start_paused = true)]
 async fn f6_f17_b2_a_listing_of_many_pages_is_read_to_its_end() {
@@ -156,7 +156,7 @@ async fn l7_f10_a_stream_of_many_pages_is_listed_with_a_tenth_of_what_the_accoun
         ..shards(120)
     };
     let world = World::with(119, settings).await;
-    let worker = world.start_with("a", done).await;
+    let worker = world.spawn(patient(&world), done).await;
     world.pass(Duration::from_secs(120)).await;
     let calls = || world.emulator.calls()["DescribeStream"];
     let before = calls();

@@ -20,7 +20,7 @@ mod undecodable;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shardkeeper::{Batch, ShardContext};
+use shardkeeper::{Batch, Settings, ShardContext, WorkerBuilder};
 use shardkeeper_testkit::emulator::EmulatorSettings;
 use shardkeeper_testkit::faults::Effect;
 use shardkeeper_tests::{Act, TABLE, World};
@@ -37,6 +37,13 @@ fn shards(count: usize) -> EmulatorSettings {
 
 fn done(_: &Batch, _: &ShardContext) -> Act {
     Act::Done
+}
+
+/// A worker that asks idle shards seldom, so that a quarter of an hour of many shards is short.
+fn patient(world: &World) -> WorkerBuilder {
+    let mut settings = Settings::default();
+    settings.idle_poll_max = Duration::from_secs(5);
+    world.worker("a").settings(settings)
 }
 
 /// Waits until so many different records were given out.
