@@ -1,10 +1,13 @@
 //! Listings: long ones, throttled ones, and ones that do not show everything.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use serde_json::json;
+use aws_sdk_dynamodb::types::StreamViewType;
+use serde_json::{Value, json};
 use shardkeeper::Event;
-use shardkeeper_testkit::emulator::EmulatorSettings;
+use shardkeeper_testkit::emulator::{Call, Emulator, EmulatorSettings, Fate, Interceptor};
 use shardkeeper_testkit::faults::Fault;
 use shardkeeper_tests::{TABLE, World};
 
@@ -166,5 +169,59 @@ async fn l7_f10_a_stream_of_many_pages_is_listed_with_a_tenth_of_what_the_accoun
     // One listing may straddle the edge.
     assert!(asked <= time.as_secs() + 120, "{asked} calls");
     assert!(asked >= 240, "it is listed again and again: {asked} calls");
+    worker.shutdown().await.unwrap();
+}
+
+/// Counts the listings of everything, by their first pages.
+#[derive(Debug, Default)]
+struct Begun(AtomicUsize);
+
+impl Interceptor for Begun {
+    fn intercept(&self, call: &Call<'_>) -> Option<Fate> {
+        let body: Value = serde_json::from_slice(call.body).unwrap_or_default();
+        let in_part = ["ShardFilter", "ExclusiveStartShardId"];
+        let whole = in_part.iter().all(|member| body.get(member).is_none());
+        let begins = call.operation == "DescribeStream" && whole;
+        self.0.fetch_add(usize::from(begins), Ordering::Relaxed);
+        None
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn l7_fifty_late_ends_at_once_list_the_stream_twice_at_most() {
+    let settings = EmulatorSettings {
+        describe_page_shards: 1,
+        child_visibility_lag: Duration::from_secs(120),
+        ..shards(50)
+    };
+    let begun = Arc::new(Begun::default());
+    let account = Emulator::builder().settings(settings);
+    let account = account.interceptor(Arc::<Begun>::clone(&begun));
+    let world = World::account(120, account, StreamViewType::NewImage).await;
+    let worker = world.start_with("a", done).await;
+    world.write(100, 1).await;
+    delivered(&world, SOON * 3, 100).await;
+    let of_discovery = || {
+        let listed = |event: &Event| matches!(event, Event::ShardsListed { .. });
+        world.events.count(listed)
+    };
+    world.pass(Duration::from_secs(60)).await;
+    let before = (begun.0.load(Ordering::Relaxed), of_discovery());
+    world.emulator.roll_over_all(TABLE).unwrap();
+    let everything = "fifty ends without children";
+    let ended = |world: &World| world.ledger.ended().len() == 50;
+    world
+        .until(Duration::from_secs(90), everything, ended)
+        .await;
+    let listings = begun.0.load(Ordering::Relaxed) - before.0;
+    // One of discovery's may be under way.
+    let of_ends = listings.saturating_sub(of_discovery() - before.1);
+    assert!(
+        (1..=3).contains(&of_ends),
+        "{of_ends} listings for fifty ends"
+    );
+    world.write(100, 2).await;
+    delivered(&world, Duration::from_secs(400), 200).await;
+    assert_once(&world);
     worker.shutdown().await.unwrap();
 }

@@ -50,23 +50,3 @@ async fn l2_b3_their_children_may_be_listed_late() {
     let (took, _) = roll_over(152, settings, lag + SOON).await;
     assert!(took < lag + Duration::from_secs(6), "{took:?}");
 }
-
-#[tokio::test(start_paused = true)]
-async fn l7_f10_ends_without_children_share_one_listing_of_everything() {
-    let settings = EmulatorSettings {
-        child_visibility_lag: Duration::from_secs(600),
-        describe_page_shards: 5,
-        ..shards(SHARDS)
-    };
-    let world = World::with(153, settings).await;
-    let worker = world.start_with("a", done).await;
-    world.write(1_000, 1).await;
-    delivered(&world, Duration::from_secs(120), 1_000).await;
-    world.emulator.roll_over_all(TABLE).unwrap();
-    // Thirty pages each: one for each of them would take ten minutes.
-    let bound = Duration::from_secs(60);
-    world
-        .until(bound, "every end", |w| w.ledger.ended().len() == SHARDS)
-        .await;
-    worker.shutdown().await.unwrap();
-}

@@ -164,3 +164,11 @@ pub(crate) fn resident() -> Outcome<u64> {
     let pages: u64 = statm.split(' ').nth(1).ok_or("statm is short")?.parse()?;
     Ok(pages * PAGE_BYTES)
 }
+
+/// The most of it that ever was.
+pub(crate) fn most_resident() -> Outcome<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kibibytes = line.and_then(|line| line.split_whitespace().next());
+    Ok(kibibytes.ok_or("status has no VmHWM")?.parse::<u64>()? * 1024)
+}

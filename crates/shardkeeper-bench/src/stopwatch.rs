@@ -27,6 +27,11 @@ impl Moment {
         }
     }
 
+    /// The CPU time of this process so far.
+    pub(crate) fn cpu() -> Duration {
+        read(ClockId::ProcessCPUTime)
+    }
+
     pub(crate) fn until_now(self) -> Span {
         let now = Self::now();
         Span {

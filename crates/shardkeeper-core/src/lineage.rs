@@ -49,11 +49,12 @@ pub struct Uncovered {
 /// ends; a finished one has had its chance. Of shards that name each other in a ring, which no service
 /// should show, the first begins: otherwise each would wait for the others for ever (L6).
 pub fn uncovered(listed: &BTreeMap<ShardId, Shard>, leases: &Leases) -> Vec<Uncovered> {
-    let first_of_ring = firsts_of_rings(listed, leases);
+    // Few once a stream is read, of tens of thousands: what is slow is asked of them alone.
+    let has_none = |shard: &&Shard| !leases.contains_key(&shard.id);
+    let unleased: Vec<&Shard> = listed.values().filter(has_none).collect();
+    let first_of_ring = firsts_of_rings(&unleased, listed, leases);
     let needs_own = |shard: &Shard| {
-        if leases.contains_key(&shard.id)
-            || (planted!(ClosedNeedsNoLease) && shard.ending.is_some())
-        {
+        if planted!(ClosedNeedsNoLease) && shard.ending.is_some() {
             return None;
         }
         let Some(parent) = &shard.parent else {
@@ -68,7 +69,7 @@ pub fn uncovered(listed: &BTreeMap<ShardId, Shard>, leases: &Leases) -> Vec<Unco
             None => Some(!planted!(AbsentIsGone)),
         }
     };
-    let found = listed.values().filter_map(|shard| {
+    let found = unleased.into_iter().filter_map(|shard| {
         needs_own(shard).map(|orphan| Uncovered {
             shard: shard.clone(),
             orphan,
@@ -95,8 +96,9 @@ pub fn ancestors_of<'a>(
     ancestors
 }
 
-/// Of every ring of listed shards without a lease, the one whose id is the least.
+/// Of every ring of listed shards without a lease, the one whose id is the least. `unleased` are all that may be in one.
 fn firsts_of_rings<'a>(
+    unleased: &[&'a Shard],
     listed: &'a BTreeMap<ShardId, Shard>,
     leases: &Leases,
 ) -> BTreeSet<&'a ShardId> {
@@ -108,7 +110,7 @@ fn firsts_of_rings<'a>(
     // Each shard is walked over once: it remembers on whose walk.
     let mut walked: BTreeMap<&ShardId, &ShardId> = BTreeMap::new();
     let mut firsts = BTreeSet::new();
-    for start in listed.keys() {
+    for start in unleased.iter().map(|shard| &shard.id) {
         let mut at = Some(start);
         while let Some(here) = at.filter(|here| !walked.contains_key(here)) {
             walked.insert(here, start);
@@ -128,7 +130,12 @@ fn firsts_of_rings<'a>(
 /// May this lease be read now? Not before its parent's end is stored (G3, S4). A parent without a lease
 /// does not hold its child back: rows are deleted only when the child is safe. Nor does a shard wait for itself.
 pub fn may_start(lease: &Lease, leases: &Leases) -> bool {
-    let finished = |parent: &ShardId| leases.get(parent).is_none_or(Lease::is_finished);
+    may_start_among(lease, |parent| leases.get(parent))
+}
+
+/// [`may_start`], where `find` finds the leases of the stream.
+pub fn may_start_among<'a>(lease: &Lease, find: impl Fn(&ShardId) -> Option<&'a Lease>) -> bool {
+    let finished = |parent: &ShardId| find(parent).is_none_or(Lease::is_finished);
     let others = |parent: &&ShardId| **parent != lease.shard;
     planted!(BesideItsParent) || lease.parents.iter().filter(others).all(finished)
 }
@@ -168,21 +175,36 @@ pub fn forgettable<'a>(
     leases: &'a Leases,
     is_over: bool,
 ) -> Vec<&'a Lease> {
+    let left = |lease: &&Lease| {
+        lease.is_finished()
+            && lease.stopped.is_none()
+            && (planted!(ForgetsAtTheEnd) || !listed.contains_key(&lease.shard))
+    };
+    // Few, of tens of thousands: whose children they are is asked of them alone.
+    let left: BTreeMap<&ShardId, &Lease> = leases
+        .values()
+        .filter(left)
+        .map(|lease| (&lease.shard, lease))
+        .collect();
+    if left.is_empty() {
+        return Vec::new();
+    }
+    let is_left = |parent: &&ShardId| left.contains_key(*parent);
+    let unleased = listed
+        .values()
+        .filter(|shard| !leases.contains_key(&shard.id));
+    let awaited = unleased.filter_map(|shard| shard.parent.as_ref());
+    let awaited: BTreeSet<&ShardId> = awaited.filter(is_left).collect();
     let leased = leases.values().flat_map(|lease| &lease.parents);
     let named = listed.values().filter_map(|shard| shard.parent.as_ref());
-    let continued: BTreeSet<&ShardId> = leased.chain(named).collect();
+    let continued: BTreeSet<&ShardId> = leased.chain(named).filter(is_left).collect();
     let progressed = |child: &ShardId| {
         leases
             .get(child)
             .is_some_and(|lease| !lease.checkpoint.is_start())
     };
     let may_go = |lease: &&Lease| {
-        lease.is_finished()
-            && lease.stopped.is_none()
-            && (planted!(ForgetsAtTheEnd) || !listed.contains_key(&lease.shard))
-            && !listed.values().any(|shard| {
-                shard.parent.as_ref() == Some(&lease.shard) && !leases.contains_key(&shard.id)
-            })
+        !awaited.contains(&lease.shard)
             && lease
                 .parents
                 .iter()
@@ -190,7 +212,7 @@ pub fn forgettable<'a>(
             && lease.children.iter().all(progressed)
             && (is_over || !lease.children.is_empty() || continued.contains(&lease.shard))
     };
-    leases.values().filter(may_go).collect()
+    left.into_values().filter(may_go).collect()
 }
 
 #[cfg(test)]

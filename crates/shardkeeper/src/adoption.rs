@@ -17,7 +17,7 @@ use shardkeeper_core::row::{Row, Write};
 
 use crate::ends::Ends;
 use crate::incarnation::{DAMAGED_GROUP, Joining, Parts, unexpected};
-use crate::listing::Listing;
+use crate::listing::{Listing, Shared};
 use crate::shard_discovery::StartPosition;
 use crate::sources::StreamChoice;
 use crate::turns::Turns;
@@ -98,6 +98,7 @@ impl Parts {
             observers: self.observers.clone(),
             turns: Turns::default(),
             ends: Ends::default(),
+            shared: Shared::default(),
         };
         let listed = listing.complete(stream).await.map_err(Joining::Failed)?;
         if !listed.complete {

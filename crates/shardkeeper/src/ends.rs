@@ -5,35 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use shardkeeper_core::ids::{ShardId, StreamArn};
 use shardkeeper_core::lineage::Shard;
-use shardkeeper_core::ports::StreamStatus;
 use tokio::sync::{Mutex as Queue, MutexGuard as Turn, oneshot};
-
-/// What a listing says about a shard whose last page was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Ended(Vec<Shard>),
-    /// No child is known yet.
-    Childless,
-    ClosedWithoutChildren,
-    StillOpen,
-    Unlisted,
-}
-
-/// What a listing of everything says about one shard, which it may show, and about these children of it.
-fn verdict(listed: Option<&Shard>, status: StreamStatus, children: Vec<Shard>) -> Verdict {
-    if !children.is_empty() || status == StreamStatus::Disabled {
-        return Verdict::Ended(children);
-    }
-    match listed {
-        Some(listed) if listed.ending.is_some() => Verdict::ClosedWithoutChildren,
-        Some(_) => Verdict::StillOpen,
-        None => Verdict::Unlisted,
-    }
-}
 
 /// Everybody who waits. A clone is another handle to the same.
 #[derive(Debug, Clone, Default)]
@@ -44,27 +19,18 @@ struct Shared {
     streams: Mutex<BTreeMap<StreamArn, Waiting>>,
     /// Held by the one that looks for everybody.
     looking: Queue<()>,
-    /// Held by the one that lists everything.
-    listing: Queue<()>,
 }
 
 /// Who waits for one stream.
 #[derive(Debug, Default)]
 struct Waiting {
-    shards: BTreeMap<ShardId, Asked>,
+    /// With where to give the answer; `None` when it was given.
+    shards: BTreeMap<ShardId, Option<oneshot::Sender<Vec<Shard>>>>,
     /// How many pages a look takes at least, as far as is known.
     pages: u32,
     /// The last look did not answer the one that looked: the next one asks for itself. Some servers list in another order
     /// than that of shard ids, and a look would never show anything.
     alone: bool,
-}
-
-#[derive(Debug)]
-struct Asked {
-    /// `None` when it was given.
-    answer: Option<oneshot::Sender<Vec<Shard>>>,
-    /// What the latest listing of everything said, and when that began.
-    heard: Option<(Duration, Verdict)>,
 }
 
 /// The place of one shard among those that wait, until it is dropped.
@@ -101,11 +67,7 @@ impl Ends {
         let (answer, answered) = oneshot::channel();
         let mut streams = self.streams();
         let waiting = streams.entry(stream.clone()).or_default();
-        let asked = Asked {
-            answer: Some(answer),
-            heard: None,
-        };
-        waiting.shards.insert(shard.clone(), asked);
+        waiting.shards.insert(shard.clone(), Some(answer));
         let place = Place {
             ends: self.clone(),
             stream: stream.clone(),
@@ -121,34 +83,11 @@ impl Ends {
             return;
         };
         for (parent, children) in waiting.children(listed) {
-            let asked = waiting.shards.get_mut(&parent);
-            if let Some(answer) = asked.and_then(|asked| asked.answer.take()) {
+            if let Some(answer) = waiting.shards.get_mut(&parent).and_then(Option::take) {
                 // Whoever does not wait any more does not need it.
                 let _ = answer.send(children);
             }
         }
-    }
-
-    /// What a listing of everything that began at this time says about everybody.
-    pub(crate) fn judge(
-        &self,
-        stream: &StreamArn,
-        began: Duration,
-        status: StreamStatus,
-        listed: &BTreeMap<ShardId, Shard>,
-    ) {
-        if let Some(waiting) = self.streams().get_mut(stream) {
-            let mut children = waiting.children(listed);
-            for (shard, asked) in &mut waiting.shards {
-                let children = children.remove(shard).unwrap_or_default();
-                asked.heard = Some((began, verdict(listed.get(shard), status, children)));
-            }
-        }
-    }
-
-    /// Waits until nobody lists everything.
-    pub(crate) async fn queue_to_list(&self) -> Turn<'_, ()> {
-        self.0.listing.lock().await
     }
 }
 
@@ -168,14 +107,6 @@ impl Waiting {
 }
 
 impl Place {
-    /// What somebody's listing of everything said, if that began after this time.
-    pub(crate) fn heard(&self, after: Duration) -> Option<Verdict> {
-        let streams = self.ends.streams();
-        let asked = streams.get(&self.stream)?.shards.get(&self.shard)?;
-        let heard = asked.heard.as_ref().filter(|(began, _)| *began >= after);
-        heard.map(|(_, verdict)| verdict.clone())
-    }
-
     /// A look for everybody, when so many wait that it takes fewer calls than asking for each.
     pub(crate) fn look(&self) -> Option<Look<'_>> {
         let looking = self.ends.0.looking.try_lock().ok()?;
@@ -201,8 +132,8 @@ impl Look<'_> {
         let mut streams = self.place.ends.streams();
         if let Some(waiting) = streams.get_mut(&self.place.stream) {
             waiting.pages = pages;
-            let asked = waiting.shards.get(&self.place.shard);
-            waiting.alone = asked.is_some_and(|asked| asked.answer.is_some());
+            let answer = waiting.shards.get(&self.place.shard);
+            waiting.alone = answer.is_some_and(Option::is_some);
         }
     }
 }
@@ -298,22 +229,5 @@ mod tests {
             .collect();
         assert_eq!(children, ["d", "e"]);
         assert!(places[0].1.try_recv().is_err(), "nothing is known of c");
-    }
-
-    #[test]
-    fn s8_what_a_listing_said_that_began_before_the_question_is_no_answer() {
-        let ends = Ends::default();
-        let places = waiting(&ends, &["b", "c"]);
-        let began = Duration::from_secs(7);
-        ends.judge(
-            &stream(),
-            began,
-            StreamStatus::Enabled,
-            &[shard("b", None)].into(),
-        );
-        let heard = |place: usize, after| places[place].0.heard(Duration::from_secs(after));
-        assert_eq!(heard(0, 8), None);
-        assert_eq!(heard(0, 7), Some(Verdict::StillOpen));
-        assert_eq!(heard(1, 7), Some(Verdict::Unlisted));
     }
 }

@@ -185,6 +185,21 @@ impl Env {
     }
 }
 
+/// Rows of the lease table that are looked at without a pause: a millisecond or two.
+pub(crate) const ROWS_AT_ONCE: usize = 500;
+
+/// Lets other tasks run in the middle of work that takes long. May be cancelled by dropping it.
+pub(crate) async fn give_way() {
+    tokio::task::yield_now().await;
+}
+
+/// The same after work on so many rows, if that took long.
+pub(crate) async fn give_way_after(rows: usize) {
+    if rows > ROWS_AT_ONCE {
+        give_way().await;
+    }
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "this file is where dice are made"

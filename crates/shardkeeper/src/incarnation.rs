@@ -20,7 +20,7 @@ use crate::error::{Error, ErrorKind};
 use crate::fetch_budget::FetchBudget;
 use crate::lease_keeper::{DiscoveryLine, Ended, LeaseKeeper, refuse};
 use crate::lease_writer::LeaseWriter;
-use crate::listing::Listing;
+use crate::listing::{Listing, Shared};
 use crate::observer::Observers;
 use crate::processor::{Factory, OnDataLoss};
 use crate::retry::Retry;
@@ -369,6 +369,7 @@ impl Parts {
                 observers: observers.clone(),
                 turns: Turns::default(),
                 ends: Ends::default(),
+                shared: Shared::default(),
             },
             reading: ReaderWorld {
                 source,

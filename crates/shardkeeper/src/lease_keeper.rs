@@ -41,6 +41,10 @@ use crate::pulse::Pulse;
 use crate::shard_consumer::{ConsumerWorld, Finished, Order, ShardConsumer, under_way};
 use crate::status::StatusBoard;
 
+/// After a sweep for which the table was read so long, the next one waits so many times as long: a large table takes
+/// seconds, and is not read without a pause.
+const REST_OF_SWEEPS: u32 = 3;
+
 /// Finished consumers that wait to be noticed; a full channel makes them wait.
 const FINISHED_AT_ONCE: usize = 64;
 
@@ -83,6 +87,8 @@ pub(crate) struct LeaseKeeper {
     /// The latest read was a look.
     looked_last: bool,
     sweep_at: Duration,
+    /// A sweep that a change of the table asks for waits until then.
+    rested_at: Duration,
     /// Something is left to do that no change of the table will announce.
     restless: bool,
     finished: mpsc::Receiver<Finished>,
@@ -180,6 +186,7 @@ impl LeaseKeeper {
             look_at: Duration::ZERO,
             looked_last: false,
             sweep_at: Duration::ZERO,
+            rested_at: Duration::ZERO,
             asked: None,
             swept_changes: None,
             restless: true,
@@ -213,7 +220,7 @@ impl LeaseKeeper {
                 () = leave.cancelled() => return self.leave().await,
                 Some(finished) = self.finished.recv() => self.take_note(finished).await,
                 Ok(()) = inbox.changed() => self.sweep_at = Duration::ZERO,
-                () = found.notified() => self.sweep_at = Duration::ZERO,
+                () = found.notified() => self.sweep_when_rested(),
                 answered = under_way(&mut reading) => {
                     if let Some(refused) = self.answered(answered).await {
                         return self.give_up(Ended::Refused(refused)).await;
@@ -250,7 +257,7 @@ impl LeaseKeeper {
         match answered {
             Answered::Look(looked) => match self.looked(looked).await {
                 Ok(None) if self.set_back.is_some() => return self.stop_the_group().await,
-                Ok(None) if self.restless || self.changed() => self.sweep_at = Duration::ZERO,
+                Ok(None) if self.restless || self.changed() => self.sweep_when_rested(),
                 Ok(refused) => return refused,
                 Err(error) => self.told(&error),
             },
@@ -267,6 +274,11 @@ impl LeaseKeeper {
             }
         }
         None
+    }
+
+    /// The table changed. A large one takes long to read, and while its leases are made or spread it changes all the time.
+    fn sweep_when_rested(&mut self) {
+        self.sweep_at = self.sweep_at.min(self.rested_at);
     }
 
     fn emit(&self, event: &Event) {

@@ -5,6 +5,8 @@
 //! shard that is still open has not ended, whatever the page looked like: it is read on. Children may be listed late, so a confirmed end without children is looked at again for a while;
 //! discovery finds what comes even later.
 
+mod shared;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +17,8 @@ use shardkeeper_core::lineage::Shard;
 use shardkeeper_core::planted;
 use shardkeeper_core::ports::{FailureKind, PortError, ShardPage, StreamSource, StreamStatus};
 
-use crate::ends::{Ends, Look, Place, Verdict};
+pub(crate) use self::shared::Shared;
+use crate::ends::{Ends, Look, Place};
 use crate::env::Env;
 use crate::observer::Observers;
 use crate::retry::Retry;
@@ -28,14 +31,24 @@ const SOONEST: Duration = Duration::from_millis(25);
 const LATEST: Duration = Duration::from_millis(250);
 /// How often an end that the listing does not confirm is looked at again before the shard counts as gone.
 const UNLISTED_ATTEMPTS: u32 = 2;
-/// A listing has at most so many pages: 100,000 shards.
-const MAX_PAGES: u32 = 1_000;
+/// A listing has at most so many pages: 400,000 shards, as a table of more than 50,000 partitions has.
+const MAX_PAGES: u32 = 4_000;
 /// A list of streams has at most so many pages: a table that was switched off and on ten thousand times in a day.
 const MAX_STREAM_PAGES: usize = 100;
 /// Between two of them: the whole account shares five calls a second (F51).
 const BETWEEN_STREAM_PAGES: Duration = Duration::from_millis(250);
 /// A page that is refused so often in a row is not waited for any longer: discovery begins again.
 const MAX_REFUSALS: u32 = 100;
+
+/// What the listing says about one shard.
+enum Verdict {
+    Ended(Vec<Shard>),
+    /// No child is known yet.
+    Childless,
+    ClosedWithoutChildren,
+    StillOpen,
+    Unlisted,
+}
 
 /// What became of a hint that a shard has ended.
 #[derive(Debug)]
@@ -53,7 +66,10 @@ pub(crate) struct Listing {
     pub(crate) env: Env,
     pub(crate) observers: Observers,
     pub(crate) turns: Turns,
+    /// The shards whose ends are looked into.
     pub(crate) ends: Ends,
+    /// What they list.
+    pub(crate) shared: Shared,
 }
 
 /// Everything that a listing showed.
@@ -63,6 +79,8 @@ pub(crate) struct Listed {
     pub(crate) complete: bool,
     /// How many pages it had, or would have had from the beginning on.
     pub(crate) pages: u32,
+    /// How many pages were asked for.
+    pub(crate) asked: u32,
     /// How many shards were not asked for.
     pub(crate) skipped: usize,
     /// The shards in the order of the pages.
@@ -179,27 +197,30 @@ impl Listing {
         }
     }
 
-    /// What a listing of everything says that began after this was asked: those that ask at the same time share one.
     async fn by_everything(&self, place: &Place) -> Result<Verdict, PortError> {
-        let asked = self.env.now();
-        let _turn = self.ends.queue_to_list().await;
-        if let Some(verdict) = place.heard(asked) {
-            return Ok(verdict);
+        let listed = match self.complete_for_all(&place.stream).await {
+            Err(error) if error.kind == FailureKind::NotFound => return Ok(Verdict::Unlisted),
+            listed => listed?,
+        };
+        let (status, shards, shard) = (listed.status, &listed.shards, &place.shard);
+        let children = shards.values();
+        let children = children.filter(|other| other.parent.as_ref() == Some(shard));
+        let children: Vec<Shard> = children.cloned().collect();
+        if planted!(OpenParentPanics) && !children.is_empty() {
+            let parent = shards.get(shard);
+            assert!(
+                parent.is_none_or(|parent| parent.ending.is_some()),
+                "the parent is open"
+            );
         }
-        let began = self.env.now();
-        match self.complete(&place.stream).await {
-            Ok(Listed { status, shards, .. }) => {
-                if planted!(OpenParentPanics) {
-                    let open = |id: &ShardId| shards.get(id).is_some_and(|it| it.ending.is_none());
-                    let mut parents = shards.values().filter_map(|it| it.parent.as_ref());
-                    assert!(!parents.any(open), "a parent is open");
-                }
-                self.ends.judge(&place.stream, began, status, &shards);
-            }
-            Err(error) if error.kind == FailureKind::NotFound => {}
-            Err(error) => return Err(error),
+        if !children.is_empty() || status == StreamStatus::Disabled {
+            return Ok(Verdict::Ended(children));
         }
-        Ok(place.heard(asked).unwrap_or(Verdict::Unlisted))
+        Ok(match shards.get(shard) {
+            Some(listed) if listed.ending.is_some() => Verdict::ClosedWithoutChildren,
+            Some(_) => Verdict::StillOpen,
+            None => Verdict::Unlisted,
+        })
     }
 
     /// Every stream that the service keeps of tables with this name (F51, F52).
@@ -250,6 +271,7 @@ impl Listing {
             listed: Listed {
                 complete: false,
                 pages: 0,
+                asked: 0,
                 skipped: 0,
                 order: Vec::new(),
                 status: StreamStatus::Enabled,
@@ -298,6 +320,7 @@ impl Pages<'_> {
         } = self.ask().await?;
         let listed = &mut self.listed;
         listed.pages += 1;
+        listed.asked += 1;
         listed.status = status;
         self.before = listed.order.len();
         let none_found = found.is_empty();

@@ -21,7 +21,7 @@ use std::time::Duration;
 use shardkeeper_core::event::Event;
 use shardkeeper_core::ids::{ShardId, StreamArn, WorkerId};
 use shardkeeper_core::lease::Lease;
-use shardkeeper_core::lineage::{self, Leases, Shard};
+use shardkeeper_core::lineage::{self, Shard};
 use shardkeeper_core::membership::{GroupRow, group_key};
 use shardkeeper_core::planted;
 use shardkeeper_core::ports::{Answer, FailureKind, LeaseStore, PortError, StreamStatus};
@@ -33,6 +33,7 @@ use self::book::{Book, READ_AT_ONCE};
 use self::early::Early;
 pub use self::starting::StartPosition;
 pub(crate) use self::stragglers::Stragglers;
+use crate::env::give_way_after;
 use crate::listing::{Listed, Listing};
 use crate::processor::OnDataLoss;
 use crate::settings::Settings;
@@ -61,7 +62,8 @@ pub(crate) struct ShardDiscovery {
 }
 
 /// A listing is made so rarely that its pages come to one in so long: a tenth of what the account may ask for (F10). Only
-/// streams of many hundred partitions notice: what ends is followed by its owner and waits for no listing.
+/// streams of many hundred partitions notice: what ends is followed by its owner and waits for no listing. So is one that
+/// is asked for in between, because a shard ended without children, after the pages that the latest one had.
 const BETWEEN_PAGES: Duration = Duration::from_secs(1);
 
 /// What a look at one or more streams came to.
@@ -69,6 +71,8 @@ const BETWEEN_PAGES: Duration = Duration::from_secs(1);
 struct Tended {
     listed: usize,
     pages: u32,
+    /// Pages that were asked for, but those of first listings: a second look confirms what they began.
+    asked: u32,
     created: usize,
     forgotten: usize,
     /// The shards of the one that was looked at last, when it is switched off.
@@ -97,21 +101,32 @@ impl ShardDiscovery {
             {
                 drop(self.listing.complete(&stream).await);
             }
-            let env = self.listing.env.clone();
-            // Spread, so that many applications do not list in step.
-            let interval = self.settings.discovery_interval;
-            let wait = interval / 2 + env.up_to(interval / 2);
-            let wait = wait.max(BETWEEN_PAGES * book.pages);
+            if !self.rest(term, &mut book).await {
+                return;
+            }
+        }
+    }
+
+    /// Waits until the next listing is due. False when the worker is over.
+    async fn rest(&mut self, term: Option<u64>, book: &mut Book) -> bool {
+        let env = self.listing.env.clone();
+        let now = env.now();
+        // Spread, so that many applications do not list in step.
+        let interval = self.settings.discovery_interval;
+        let wait = interval / 2 + env.up_to(interval / 2);
+        let mut due = now + wait.max(BETWEEN_PAGES * book.pages);
+        let rested = now + BETWEEN_PAGES * book.asked;
+        loop {
             tokio::select! {
                 biased;
                 changed = self.term.changed() => {
-                    if changed.is_err() {
-                        return;
-                    }
                     book.begin_term();
+                    return changed.is_ok();
                 }
-                () = self.nudge.notified(), if term.is_some() => env.sleep(self.settings.beat_interval).await,
-                () = env.sleep(wait) => {}
+                () = self.nudge.notified(), if term.is_some() => {
+                    due = due.min(rested.max(env.now() + self.settings.beat_interval));
+                }
+                () = env.sleep(due.saturating_sub(env.now())) => return true,
             }
         }
     }
@@ -134,11 +149,12 @@ impl ShardDiscovery {
         let Tended {
             listed,
             pages,
+            asked,
             created,
             forgotten,
             ..
         } = tended?;
-        book.pages = pages;
+        (book.pages, book.asked) = (pages, asked);
         self.listing.observers.emit(&Event::ShardsListed {
             table: self.choice.table().to_owned(),
             listed,
@@ -157,6 +173,7 @@ impl ShardDiscovery {
         tended: &mut Tended,
     ) -> Result<bool, PortError> {
         let beginning = self.beginning(group, stream, book);
+        let is_first = beginning.first_listing;
         let mut early = Early::new(beginning);
         let listed = self.survey(&mut early, book).await?;
         if self.sources.only().is_some() {
@@ -166,6 +183,7 @@ impl ShardDiscovery {
         if created > 0 {
             book.streams.begun.insert(stream.clone());
         }
+        give_way_after(listed.shards.len()).await;
         let forgotten = if listed.complete {
             self.forget(group, stream, &listed, book).await?
         } else {
@@ -173,6 +191,7 @@ impl ShardDiscovery {
         };
         tended.listed += listed.shards.len() + listed.skipped;
         tended.pages += listed.pages;
+        tended.asked += if is_first { 0 } else { listed.asked };
         tended.created += created;
         tended.forgotten += forgotten;
         let is_closed = listed.complete && listed.status == StreamStatus::Disabled;
@@ -203,13 +222,17 @@ impl ShardDiscovery {
         let mut listed = pages.listed;
         // Read after the listing: what ended meanwhile has brought its children.
         self.catch_up(stream, &listed.shards, book).await?;
+        give_way_after(listed.shards.len()).await;
         let found = lineage::uncovered(&listed.shards, book.of(stream));
+        give_way_after(listed.shards.len()).await;
         self.remember(early, &listed, &found, book);
+        give_way_after(listed.shards.len()).await;
         if found.iter().any(|found| found.orphan) {
             self.listing.env.sleep(self.settings.beat_interval).await;
             let again = self.listing.complete(stream).await?;
             listed.complete &= again.complete;
             listed.pages = again.pages;
+            listed.asked += again.asked;
             listed.shards.extend(again.shards);
             self.catch_up(stream, &listed.shards, book).await?;
         }
@@ -224,7 +247,7 @@ impl ShardDiscovery {
     async fn read_everything(&self, book: &mut Book) -> Result<(), PortError> {
         let sent = self.listing.env.now();
         let rows = self.store.sweep().await?;
-        book.replace(&rows, sent);
+        book.replace(rows, sent).await;
         Ok(())
     }
 
@@ -236,11 +259,13 @@ impl ShardDiscovery {
         book: &mut Book,
     ) -> Result<(), PortError> {
         let unknown: Vec<RowKey> = book.unknown(stream, listed).into_iter().collect();
-        if unknown.len() > READ_AT_ONCE {
+        if unknown.len() > book.few(stream) {
             self.read_everything(book).await?;
-        } else if !unknown.is_empty() {
-            let rows = self.store.read(&unknown).await?;
-            book.add(rows.values());
+        } else {
+            for part in unknown.chunks(READ_AT_ONCE) {
+                let rows = self.store.read(part).await?;
+                book.add(rows.values());
+            }
         }
         book.cover(stream);
         Ok(())
@@ -286,10 +311,4 @@ impl ShardDiscovery {
             Answer::Applied(_)
         ))
     }
-}
-
-/// The leases of one stream, by shard.
-pub(crate) fn of_stream(leases: Vec<Lease>, stream: &StreamArn) -> Leases {
-    let of_it = leases.into_iter().filter(|lease| lease.stream == *stream);
-    of_it.map(|lease| (lease.shard.clone(), lease)).collect()
 }

@@ -142,7 +142,7 @@ impl Emulator {
             if !closed {
                 return Err(unknown("closed shard", shard));
             }
-            stream.shards.remove(shard);
+            stream.forget(shard);
             Ok(())
         })
     }

@@ -6,6 +6,7 @@ pub(crate) mod sequence;
 pub(crate) mod shard;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::time::Duration;
 
 use self::key_range::KeyRange;
@@ -38,6 +39,8 @@ pub(crate) struct Stream {
     pub(crate) disabled: Option<Disabled>,
     /// In lexical order of their ids, as the service lists them.
     pub(crate) shards: BTreeMap<String, Shard>,
+    /// Those that name a parent, by the parent, which may be gone.
+    children: BTreeMap<String, BTreeSet<String>>,
     /// The open shards by the first position they own.
     open: BTreeMap<u64, String>,
     /// When to look at which shard: it is to be followed, or to be forgotten.
@@ -87,6 +90,7 @@ impl Stream {
                 .saturating_add(nature.settings.stream_enable_delay),
             disabled: None,
             shards: BTreeMap::new(),
+            children: BTreeMap::new(),
             open: BTreeMap::new(),
             agenda: BTreeSet::new(),
             counter: SequenceCounter::new(),
@@ -182,6 +186,46 @@ impl Stream {
         self.open.values().cloned().collect()
     }
 
+    /// The shards behind this one, all or the children of one, in the order of the listing. An unknown one is behind
+    /// everything: the service answers an empty list.
+    pub(crate) fn listed<'a>(
+        &'a self,
+        parent: Option<&str>,
+        after: Option<&str>,
+    ) -> Box<dyn Iterator<Item = &'a Shard> + 'a> {
+        if after.is_some_and(|after| !self.shards.contains_key(after)) {
+            return Box::new(std::iter::empty());
+        }
+        let behind = (
+            after.map_or(Bound::Unbounded, Bound::Excluded),
+            Bound::Unbounded,
+        );
+        let Some(parent) = parent else {
+            let rest = self.shards.range::<str, _>(behind);
+            return Box::new(rest.map(|(_, shard)| shard));
+        };
+        let children = self.children.get(parent);
+        let rest = children.map(|ids| ids.range::<str, _>(behind));
+        Box::new(
+            rest.into_iter()
+                .flatten()
+                .filter_map(|id| self.shards.get(id)),
+        )
+    }
+
+    /// Takes a shard out of the listing.
+    pub(crate) fn forget(&mut self, id: &str) {
+        let parent = self.shards.remove(id).and_then(|shard| shard.parent);
+        if let Some(parent) = parent
+            && let Some(children) = self.children.get_mut(&parent)
+        {
+            children.remove(id);
+            if children.is_empty() {
+                self.children.remove(&parent);
+            }
+        }
+    }
+
     /// Does what has become due: follows shards that are old enough, forgets closed ones that aged out.
     pub(crate) fn advance(&mut self, nature: &mut Nature<'_>) {
         let retention = nature.settings.retention;
@@ -202,7 +246,7 @@ impl Stream {
                 .closed
                 .map(|closed| closed.at.saturating_add(retention))
             {
-                Some(gone) if gone <= nature.now => drop(self.shards.remove(&id)),
+                Some(gone) if gone <= nature.now => self.forget(&id),
                 Some(gone) => drop(self.agenda.insert((gone, id))),
                 None => drop(self.follow(&id, 1, due.max(oldest), nature)),
             }
@@ -236,6 +280,10 @@ impl Stream {
         let id = self.fresh_id(stamp, nature.dice);
         let starting = self.counter.next(nature.dice);
         let mut shard = Shard::new(id.clone(), range, at, starting);
+        if let Some(parent) = &parent {
+            let children = self.children.entry(parent.clone()).or_default();
+            children.insert(id.clone());
+        }
         shard.parent = parent;
         shard.stamp = stamp;
         if let Some(after) = nature.settings.rollover_after {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::StreamExt;
 use shardkeeper_core::balance::{self, Claim, Limits, View};
 use shardkeeper_core::event::{Acquired, Event};
-use shardkeeper_core::ids::WorkerId;
+use shardkeeper_core::ids::{ShardId, StreamArn, WorkerId};
 use shardkeeper_core::lease::{Lease, Sighting};
 use shardkeeper_core::lineage;
 use shardkeeper_core::membership::{Fate, WorkerRow};
@@ -14,7 +14,6 @@ use shardkeeper_core::ports::Answer;
 use shardkeeper_core::row::RowKey;
 
 use super::{Asked, LeaseKeeper};
-use crate::shard_discovery::of_stream;
 
 /// Takes that are under way at once.
 const TAKES_AT_ONCE: usize = 16;
@@ -78,26 +77,18 @@ impl LeaseKeeper {
 
     pub(super) fn plan(&mut self) -> Vec<Claim> {
         let settings = &self.world.settings;
-        let mut by_stream = BTreeMap::new();
         // A parent that is finished holds nobody back, no more than one without a lease.
-        let unfinished = |seen: &&Sighting| !seen.lease.is_finished();
-        for seen in self.sightings.values().filter(unfinished) {
-            by_stream
-                .entry(seen.lease.stream.clone())
-                .or_insert_with(Vec::new)
-                .push(seen.lease.clone());
-        }
-        let trees: BTreeMap<_, _> = by_stream
-            .into_iter()
-            .map(|(stream, leases)| (stream.clone(), of_stream(leases, &stream)))
+        let all = self.sightings.values().map(|seen| &seen.lease);
+        let by_shard: BTreeMap<(&StreamArn, &ShardId), &Lease> = all
+            .filter(|lease| !lease.is_finished())
+            .map(|lease| ((&lease.stream, &lease.shard), lease))
             .collect();
         let startable = |lease: &Lease| {
+            let find = |parent: &ShardId| by_shard.get(&(&lease.stream, parent)).copied();
             lease.is_active()
                 && self.world.sources.read(&lease.stream)
                 && !self.blocked.contains_key(&lease.key)
-                && trees
-                    .get(&lease.stream)
-                    .is_none_or(|tree| lineage::may_start(lease, tree))
+                && lineage::may_start_among(lease, find)
         };
         let leases: Vec<Sighting> = self
             .sightings

@@ -3,25 +3,17 @@
 
 use shardkeeper_core::event::Event;
 use shardkeeper_core::kcl;
-use shardkeeper_core::lease::{Lease, UnreadableLease};
+use shardkeeper_core::lease::Lease;
 use shardkeeper_core::ports::Answer;
 
 use super::LeaseKeeper;
 
-impl LeaseKeeper {
-    /// The leases that somebody wrote who does not know the protocol, since they were seen last. Asked before these
-    /// become what was seen last.
-    pub(super) fn written_by_strangers(
-        &self,
-        leases: &[Result<Lease, UnreadableLease>],
-    ) -> Vec<Lease> {
-        let foreign = |now: &&Lease| {
-            let before = self.sightings.get(&now.key);
-            before.is_some_and(|before| kcl::foreign_write(&before.lease, now)) && now.is_active()
-        };
-        leases.iter().flatten().filter(foreign).cloned().collect()
-    }
+/// The lease, if somebody wrote it who does not know the protocol since it was seen `before`.
+pub(super) fn by_stranger(before: &Lease, now: &Lease) -> Option<Lease> {
+    (kcl::foreign_write(before, now) && now.is_active()).then(|| now.clone())
+}
 
+impl LeaseKeeper {
     /// Stops them, so that two fleets do not go on pulling at one shard. One worker's stop is applied, and says so.
     pub(super) async fn stop_foreign(&mut self, leases: Vec<Lease>) {
         for lease in leases {

@@ -8,13 +8,15 @@ use shardkeeper_core::custody::{Moments, asker, is_lost, is_to_adopt};
 use shardkeeper_core::event::{Acquired, Event};
 use shardkeeper_core::ids::WorkerId;
 use shardkeeper_core::kcl;
-use shardkeeper_core::lease::{Departure, LEASE_ENTITY, Lease, Sighting, UnreadableLease, column};
+use shardkeeper_core::lease::{Departure, LEASE_ENTITY, Lease, Sighting, column};
 use shardkeeper_core::membership::{Fate, ReadAt, WorkerRow, WorkerState};
 use shardkeeper_core::planted;
 use shardkeeper_core::ports::PortError;
 use shardkeeper_core::row::{Row, RowKey};
 
-use super::{Answered, LeaseKeeper, Reading};
+use super::foreign::by_stranger;
+use super::{Answered, LeaseKeeper, REST_OF_SWEEPS, Reading};
+use crate::env::{ROWS_AT_ONCE, give_way};
 use crate::shard_consumer::Order;
 
 /// Rows of workers that left, removed after one sweep.
@@ -25,26 +27,6 @@ pub(super) struct Swept {
     changes: Option<u64>,
     read: ReadAt,
     rows: Result<Vec<Row>, PortError>,
-}
-
-/// What the rows of a sweep say.
-struct Said {
-    leases: Vec<Result<Lease, UnreadableLease>>,
-    workers: BTreeMap<WorkerId, WorkerRow>,
-}
-
-impl Said {
-    fn by(rows: &[Row]) -> Self {
-        let is_lease = |row: &&Row| {
-            // What KCL wrote is discovery's to tell and to adopt.
-            row.text(column::ENTITY) == Some(LEASE_ENTITY) && !kcl::is_lease(row)
-        };
-        let workers = rows.iter().filter_map(WorkerRow::parse);
-        Self {
-            leases: rows.iter().filter(is_lease).map(Lease::parse).collect(),
-            workers: workers.map(|row| (row.id.clone(), row)).collect(),
-        }
-    }
 }
 
 impl LeaseKeeper {
@@ -75,15 +57,16 @@ impl LeaseKeeper {
             read,
             rows,
         } = swept;
-        let Said { leases, workers } = Said::by(&rows?);
+        let rows = rows?;
+        let rest = read.received.saturating_sub(read.sent) * REST_OF_SWEEPS;
+        self.rested_at = read.received + rest.min(self.world.settings.lease_duration / 2);
         // What ended while the sweep was under way must not look like a late take of ours.
         while let Ok(finished) = self.finished.try_recv() {
             self.take_note(finished).await;
         }
         self.swept_changes = changes;
-        let foreign = self.written_by_strangers(&leases);
-        self.sight(leases, read);
-        self.judge(&workers, read);
+        let (rows, foreign) = self.sight_all(rows, read).await;
+        self.judge(&rows, read);
         self.leave_alone().await;
         self.serve_requests();
         self.notice_losses(read.sent);
@@ -92,7 +75,7 @@ impl LeaseKeeper {
         self.stop_foreign(foreign).await;
         self.lapse().await;
         self.claim().await;
-        self.reap(&workers, read.received).await;
+        self.reap(&rows, read.received).await;
         self.status
             .swept(&self.me, &self.sightings, self.group.as_ref());
         Ok(())
@@ -100,13 +83,17 @@ impl LeaseKeeper {
 
     /// The discoverer removes the rows of workers that left long ago, because everybody has seen them by then, and
     /// of those that died before they became members: nobody buries what is no member.
-    async fn reap(&mut self, workers: &BTreeMap<WorkerId, WorkerRow>, now: Duration) {
+    async fn reap(&mut self, rows: &[Row], now: Duration) {
         let leading = self.term.borrow().is_some();
-        let has_left = |row: &&WorkerRow| row.state == WorkerState::Left;
-        self.tombstones
-            .retain(|id, _| workers.get(id).as_ref().is_some_and(has_left));
-        for row in workers.values().filter(has_left) {
-            self.tombstones.entry(row.id.clone()).or_insert(now);
+        let left = |row: &WorkerRow| row.state == WorkerState::Left;
+        let workers = || rows.iter().filter_map(WorkerRow::parse);
+        let left: BTreeMap<WorkerId, WorkerRow> = workers()
+            .filter(left)
+            .map(|row| (row.id.clone(), row))
+            .collect();
+        self.tombstones.retain(|id, _| left.contains_key(id));
+        for id in left.keys() {
+            self.tombstones.entry(id.clone()).or_insert(now);
         }
         if !leading {
             return;
@@ -118,16 +105,15 @@ impl LeaseKeeper {
                 .is_some_and(|since| age(since) >= row.lease_duration * 2)
         };
         let members = self.group.as_ref().map(|group| &group.members);
-        let stillborn = |row: &&WorkerRow| {
+        let stillborn = |row: &WorkerRow| {
             // One that was buried has just been struck off, and the others have yet to see that it is over.
             (row.state != WorkerState::Left || planted!(ReapsTheBuried))
                 && members.is_some_and(|members| !members.contains(&row.id))
                 && self.watch.fate(&row.id) == Fate::Dead
         };
-        let left = workers.values().filter(has_left);
-        let gone: Vec<&WorkerRow> = left
-            .filter(old)
-            .chain(workers.values().filter(stillborn))
+        let old = left.values().filter(old).cloned();
+        let gone: Vec<WorkerRow> = old
+            .chain(workers().filter(stillborn))
             .take(REAPED_AT_ONCE)
             .collect();
         for row in gone {
@@ -141,38 +127,74 @@ impl LeaseKeeper {
         }
     }
 
-    /// What the rows say, and since when.
-    pub(super) fn sight(&mut self, leases: Vec<Result<Lease, UnreadableLease>>, read: ReadAt) {
-        let now = read.received;
+    /// Takes in every row, a part at a time. What is left: the rows that are no leases, and the leases that strangers wrote.
+    async fn sight_all(&mut self, rows: Vec<Row>, read: ReadAt) -> (Vec<Row>, Vec<Lease>) {
         let mut before = std::mem::take(&mut self.sightings);
-        for lease in leases {
-            match lease {
-                Ok(lease) => {
-                    let key = lease.key.clone();
-                    let seen = before.remove(&key);
-                    let known = seen.as_ref().map(|seen| seen.lease.epoch);
-                    // What we took up after the sweep was sent may not be in it yet.
-                    let stale = self.touched.get(&key).is_some_and(|at| *at >= read.sent);
-                    self.compare(&lease, known.filter(|_| !stale));
-                    let same = seen.filter(|seen| {
-                        (&seen.lease.owner, seen.lease.epoch) == (&lease.owner, lease.epoch)
-                    });
-                    let first_seen = same.map_or(now, |seen| seen.first_seen);
-                    self.unreadable.remove(&key);
-                    self.sightings.insert(key, Sighting { lease, first_seen });
-                }
-                Err(error) => {
-                    if self.unreadable.insert(error.key.clone()) {
-                        let (key, why) = (error.key.to_string(), error.why);
-                        self.emit(&Event::LeaseUnreadable { key, why });
-                    }
+        let (mut others, mut foreign) = (Vec::new(), Vec::new());
+        let mut rest = rows.into_iter();
+        while !rest.as_slice().is_empty() {
+            for row in rest.by_ref().take(ROWS_AT_ONCE) {
+                if row.text(column::ENTITY) == Some(LEASE_ENTITY) {
+                    foreign.extend(self.sight(&row, &mut before, read));
+                } else {
+                    others.push(row);
                 }
             }
+            if !rest.as_slice().is_empty() {
+                give_way().await;
+            }
         }
+        (others, foreign)
+    }
+
+    /// What a row of a lease says, and since when. The lease, if a stranger wrote it since it was seen last.
+    fn sight(
+        &mut self,
+        row: &Row,
+        before: &mut BTreeMap<RowKey, Sighting>,
+        read: ReadAt,
+    ) -> Option<Lease> {
+        // What KCL wrote is discovery's to tell and to adopt.
+        if kcl::is_lease(row) {
+            return None;
+        }
+        let lease = match Lease::parse(row) {
+            Ok(lease) => lease,
+            Err(error) => {
+                if self.unreadable.insert(row.key.clone()) {
+                    let (key, why) = (error.key.to_string(), error.why);
+                    self.emit(&Event::LeaseUnreadable { key, why });
+                }
+                return None;
+            }
+        };
+        let known = before.remove(&row.key);
+        // What we took up after the sweep was sent may not be in it yet.
+        let stale = self
+            .touched
+            .get(&row.key)
+            .is_some_and(|at| *at >= read.sent);
+        let epoch = known.as_ref().map(|seen| seen.lease.epoch);
+        self.compare(&lease, epoch.filter(|_| !stale));
+        let foreign = known
+            .as_ref()
+            .and_then(|seen| by_stranger(&seen.lease, &lease));
+        let same = known
+            .filter(|seen| (&seen.lease.owner, seen.lease.epoch) == (&lease.owner, lease.epoch));
+        let first_seen = same.map_or(read.received, |seen| seen.first_seen);
+        self.unreadable.remove(&row.key);
+        let sighting = Sighting { lease, first_seen };
+        self.sightings.insert(row.key.clone(), sighting);
+        foreign
     }
 
     /// Who of all that are named anywhere is alive?
-    pub(super) fn judge(&mut self, workers: &BTreeMap<WorkerId, WorkerRow>, read: ReadAt) {
+    pub(super) fn judge(&mut self, rows: &[Row], read: ReadAt) {
+        let workers: BTreeMap<WorkerId, WorkerRow> = rows
+            .iter()
+            .filter_map(WorkerRow::parse)
+            .map(|row| (row.id.clone(), row))
+            .collect();
         let leases = self.sightings.values().map(|seen| &seen.lease);
         let named = leases
             .flat_map(|lease| lease.owner.iter().chain(&lease.next_owner))

@@ -17,9 +17,12 @@ use shardkeeper_core::row::{Row, RowKey};
 use super::ending::Ending;
 use super::going_on::Marks;
 use super::streams::Streams;
+use crate::env::{ROWS_AT_ONCE, give_way};
 
-/// More unknown rows than this are swept with all others, which is cheaper then.
+/// Rows that one read may name.
 pub(super) const READ_AT_ONCE: usize = 100;
+/// A sweep reads so many rows for what one of them costs by its key: a row is half a kilobyte, and a read counts as four.
+const SWEPT_FOR_ONE: usize = 8;
 
 /// The leases of every stream, as far as they are known.
 #[derive(Debug, Default)]
@@ -36,6 +39,8 @@ pub(super) struct Book {
     swept_at: Option<Duration>,
     /// How many pages the last listing of everything had.
     pub(super) pages: u32,
+    /// How many of them the last listing asked for.
+    pub(super) asked: u32,
     /// Where later listings begin.
     pub(super) marks: Marks,
 }
@@ -62,12 +67,25 @@ impl Book {
     }
 
     /// Every row, by a sweep that was sent at this time.
-    pub(super) fn replace(&mut self, rows: &[Row], sent: Duration) {
+    pub(super) async fn replace(&mut self, rows: Vec<Row>, sent: Duration) {
         self.leases.clear();
         self.of_kcl.clear();
         self.unreadable.clear();
-        self.add(rows);
+        let mut rest = rows.into_iter();
+        while !rest.as_slice().is_empty() {
+            let part: Vec<Row> = rest.by_ref().take(ROWS_AT_ONCE).collect();
+            self.add(&part);
+            drop(part);
+            if !rest.as_slice().is_empty() {
+                give_way().await;
+            }
+        }
         self.swept_at = Some(sent);
+    }
+
+    /// More unknown rows of this stream than these are swept with all others, which is cheaper then.
+    pub(super) fn few(&self, stream: &StreamArn) -> usize {
+        READ_AT_ONCE.max(self.of(stream).len() / SWEPT_FOR_ONE)
     }
 
     /// Rows that were read since.

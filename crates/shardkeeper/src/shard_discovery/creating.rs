@@ -45,6 +45,21 @@ pub(super) struct Beginning<'a> {
     pub(super) named: bool,
 }
 
+#[cfg(test)]
+impl<'a> Beginning<'a> {
+    /// The first listing of everything that is there.
+    pub(super) fn of_all(group: &'a GroupRow, stream: &'a StreamArn) -> Self {
+        Self {
+            group,
+            stream,
+            start: TableStart::Horizon,
+            begins: true,
+            first_listing: true,
+            named: false,
+        }
+    }
+}
+
 impl ShardDiscovery {
     /// Leases for the shards that nobody covers.
     pub(super) async fn create(

@@ -77,10 +77,10 @@ impl<'a> Early<'a> {
         }
     }
 
-    /// True when enough has come to look at.
-    fn is_due(&self, now: Duration) -> bool {
+    /// True when enough has come to look at, where so many are leased. A look may read all of these.
+    fn is_due(&self, now: Duration, leased: usize) -> bool {
         let patient = self.looked_at.is_some_and(|at| now < at + PATIENCE);
-        !self.waiting.is_empty() && (self.fresh >= self.made || !patient)
+        !self.waiting.is_empty() && (self.fresh >= leased.max(self.made) || !patient)
     }
 
     /// Lets go of those whose parents bring them; the parents of which nothing is known.
@@ -168,7 +168,8 @@ impl ShardDiscovery {
         }
         early.take_in(pages);
         let now = self.listing.env.now();
-        if early.is_due(now) {
+        let leased = book.of(early.beginning.stream).len();
+        if early.is_due(now, leased) {
             early.looked_at = Some(now);
             early.fresh = 0;
             let seen = &pages.listed.shards;
@@ -240,6 +241,8 @@ impl ShardDiscovery {
 
 #[cfg(test)]
 mod tests {
+    use shardkeeper_core::membership::GroupRow;
+
     use super::*;
 
     const BEAT: Duration = Duration::from_secs(1);
@@ -265,6 +268,33 @@ mod tests {
         assert!(parents.is_proven(parent));
         parents.learn(parent.clone(), false, Duration::ZERO);
         assert!(!parents.is_proven(parent), "it is there after all");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn l7_a_table_of_many_leases_is_read_no_more_often_for_each_page() {
+        let group = GroupRow::parse(&GroupRow::found("app", None).apply(None).unwrap()).unwrap();
+        let stream =
+            "arn:aws:dynamodb:us-west-2:111122223333:table/T/stream/2015-05-20T20:51:10.252";
+        let stream = StreamArn::parse(stream).unwrap();
+        let mut early = Early::new(Beginning::of_all(&group, &stream));
+        assert!(!early.is_due(BEAT, 0), "nothing has come");
+        let id = ShardId::from_service("s");
+        let shard = Shard {
+            id: id.clone(),
+            parent: None,
+            starting: None,
+            ending: None,
+        };
+        early.waiting.insert(id, shard);
+        early.fresh = 100;
+        assert!(early.is_due(BEAT, 10_000), "the first page");
+        early.looked_at = Some(BEAT);
+        assert!(
+            !early.is_due(BEAT * 2, 10_000),
+            "before a restart they were made"
+        );
+        assert!(early.is_due(BEAT * 2, 100));
+        assert!(early.is_due(BEAT + PATIENCE, 10_000));
     }
 
     #[test]

@@ -33,20 +33,8 @@ pub(super) fn handle(world: &mut World, request: &Request) -> Result<Answer, Ser
         return Err(ServiceError::throttling());
     }
     let status = stream.status(now);
-    let wanted = |shard: &&Shard| {
-        status != "ENABLING"
-            && is_visible(shard, &settings, now)
-            && parent
-                .as_ref()
-                .is_none_or(|parent| shard.parent.as_ref() == Some(parent))
-    };
-    // An unknown start is after everything: the service answers an empty list.
-    let known = start.is_none_or(|start| stream.shards.contains_key(start));
-    let mut rest = stream
-        .shards
-        .values()
-        .filter(wanted)
-        .filter(|shard| known && start.is_none_or(|start| shard.id.as_str() > start));
+    let wanted = |shard: &&Shard| status != "ENABLING" && is_visible(shard, &settings, now);
+    let mut rest = stream.listed(parent.as_deref(), start).filter(wanted);
     let page: Vec<&Shard> = rest.by_ref().take(limit).collect();
     let shards: Vec<Value> = page
         .iter()
