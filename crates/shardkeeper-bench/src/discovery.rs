@@ -106,9 +106,7 @@ async fn measure(options: &Options) -> Outcome<Found> {
         begun,
     };
     let covering = watched.until(|| Ok(read().covered.is_some())).await?;
-    let catching_up = watched
-        .until(|| Ok(is_caught_up(&emulator, &read())?))
-        .await?;
+    let catching_up = watched.until(|| is_caught_up(&emulator, &read())).await?;
     let caught_up = env.now() - begun;
     let (ended, moment) = (read().ended, Moment::now());
     env.sleep(AFTERWARDS).await;
@@ -287,7 +285,7 @@ fn table(options: &Options, found: &Found, paint: Paint) -> Outcome<String> {
         let longest = calls.longest.as_secs_f64() * 1e3;
         writeln!(
             text,
-            "DescribeStream {what}: {pages} pages of listings, {ends} questions of ends; at most {longest:.0} ms of CPU time at once"
+            "DescribeStream {what}: {pages} pages of listings, {ends} questions of ends; at most {longest:.0} ms of CPU time from one call to the next"
         )?;
     }
     writeln!(

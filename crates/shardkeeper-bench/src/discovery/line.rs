@@ -27,7 +27,7 @@ pub(super) struct Counted {
     pub(super) questions: u64,
     /// When the latest call was made.
     latest: Option<Moment>,
-    /// The most CPU time between two calls: nothing else waits longer for a thread.
+    /// The most CPU time from one call of the account to the next, whatever it was spent on.
     pub(super) longest: Duration,
 }
 
@@ -82,7 +82,10 @@ impl Counted {
 impl fmt::Display for Counted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (pages, ends, longest) = (self.pages(), self.questions, self.longest);
-        write!(f, "{pages} pages, {ends} ends, {longest:?} at once")?;
+        write!(
+            f,
+            "{pages} pages, {ends} ends, {longest:?} from call to call"
+        )?;
         for (operation, calls) in &self.calls {
             write!(f, ", {operation} {calls}")?;
         }
