@@ -1,7 +1,8 @@
 //! L3: a worker asks for the records of every shard that it owns in every period, whatever the other shards do and
 //! however calls fare.
 //!
-//! A shard whose last page is still being processed has something to do. One that is closed is about to end. While the
+//! A shard whose last page is still being processed has something to do, be it a page that comes again because of one
+//! record in it. One that is closed is about to end. While the
 //! pages of a worker fill its whole budget, there is no room for more.
 
 use super::{BUDGET_OF_ONE_PAGE, Judge, SLACK, Verdict};
@@ -37,7 +38,8 @@ impl Judge for NoStarvation {
                     .filter(|(of, ..)| of.0 == seat);
                 let pages = (settings.fetched_bytes_max / BUDGET_OF_ONE_PAGE).max(1);
                 let turn = millis(settings.call_timeout) * own.count() as u64 / pages;
-                holding.pages.is_empty() && !may_end && room && waited > period + turn
+                let idle = holding.pages.is_empty() && holding.in_work.is_none();
+                idle && !may_end && room && waited > period + turn
             });
         let ((seat, shard), holding, _) = starved?;
         let message = format!(
