@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use shardkeeper::{
@@ -61,6 +61,8 @@ type Calls = Arc<Mutex<Vec<(&'static str, String, u64)>>>;
 struct Blocks {
     name: &'static str,
     on: &'static str,
+    /// How long it works before.
+    works: Duration,
     gate: Arc<Mutex<Receiver<()>>>,
     calls: Calls,
 }
@@ -69,9 +71,15 @@ impl RecordProcessor for Blocks {
     type Error = Infallible;
 
     async fn process(&mut self, _: Batch, cx: &ShardContext) -> Result<Progress, Infallible> {
+        let blocks = self.name == "a" && cx.shard_id().as_str() == self.on;
+        let began = Instant::now();
+        // Without a timer: the thread that is woken by one drives those of all the others until it is done.
+        while blocks && began.elapsed() < self.works {
+            tokio::task::yield_now().await;
+        }
         let call = (self.name, cx.shard_id().to_string(), cx.fencing_token());
         self.calls.lock().unwrap().push(call);
-        if self.name == "a" && cx.shard_id().as_str() == self.on {
+        if blocks {
             // An error means that the test is over.
             let _ = self.gate.lock().unwrap().recv();
         }
@@ -85,18 +93,20 @@ struct Scene {
     leases: MemoryLeases,
     events: Arc<Mutex<Vec<Event>>>,
     calls: Calls,
+    works: Duration,
     release: SyncSender<()>,
     gate: Arc<Mutex<Receiver<()>>>,
 }
 
 impl Scene {
-    fn new() -> Self {
+    fn new(works: Duration) -> Self {
         let (release, gate) = sync_channel(4);
         Self {
             streams: MemoryStreams::new("orders"),
             leases: MemoryLeases::new(),
             events: Arc::default(),
             calls: Arc::default(),
+            works,
             release,
             gate: Arc::new(Mutex::new(gate)),
         }
@@ -120,9 +130,11 @@ impl Scene {
             )
             .observer(move |event: &Event| heard.lock().unwrap().push(event.clone()));
         let (gate, calls) = (Arc::clone(&self.gate), Arc::clone(&self.calls));
+        let works = self.works;
         worker.build().await.unwrap().spawn(move |_| Blocks {
             name,
             on: "shard-1",
+            works,
             gate: Arc::clone(&gate),
             calls: Arc::clone(&calls),
         })
@@ -161,7 +173,7 @@ impl Scene {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn l3_a_shard_whose_thread_is_blocked_is_given_up_and_read_elsewhere_while_its_worker_lives()
 {
-    let scene = Scene::new();
+    let scene = Scene::new(Duration::ZERO);
     for shard in ["shard-1", "shard-2"] {
         scene.streams.add_shard(shard, None);
         scene.push(shard, 1);
@@ -207,4 +219,37 @@ async fn l3_a_shard_whose_thread_is_blocked_is_given_up_and_read_elsewhere_while
     scene.release.send(()).unwrap();
     first.shutdown().await.unwrap();
     second.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn s15_a_shard_whose_thread_is_blocked_while_its_children_are_looked_for_holds_up_no_other_end()
+ {
+    // While the third question waits for its turn.
+    let scene = Scene::new(Duration::from_millis(210));
+    let [first, second] = ["shard-1", "shard-2"].map(|shard| {
+        let shard = scene.streams.add_shard(shard, None);
+        scene.push(shard.as_str(), 1);
+        shard
+    });
+    scene.streams.close(&first).unwrap();
+    let worker = scene.start("a").await;
+    scene
+        .until("blocked", |s| s.called("a", "shard-1").len() == 1)
+        .await;
+    let began = Instant::now();
+    scene.streams.add_shard("shard-3", Some(&second));
+    scene.push("shard-3", 2);
+    scene.streams.close(&second).unwrap();
+    scene
+        .until("the child of the other is read", |s| {
+            s.called("a", "shard-3").len() == 1
+        })
+        .await;
+    // A moment; 17 s and more when it waited for the blocked one's turn.
+    assert!(began.elapsed() < Duration::from_secs(8));
+    assert_eq!(scene.called("a", "shard-1").len(), 1, "still blocked");
+    for _ in 0..2 {
+        scene.release.send(()).unwrap();
+    }
+    worker.shutdown().await.unwrap();
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use shardkeeper_core::ids::{ShardId, StreamArn};
 use shardkeeper_core::lineage::Shard;
@@ -24,13 +25,25 @@ struct Shared {
 /// Who waits for one stream.
 #[derive(Debug, Default)]
 struct Waiting {
-    /// With where to give the answer; `None` when it was given.
-    shards: BTreeMap<ShardId, Option<oneshot::Sender<Vec<Shard>>>>,
-    /// How many pages a look takes at least, as far as is known.
-    pages: u32,
-    /// The last look did not answer the one that looked: the next one asks for itself. Some servers list in another order
-    /// than that of shard ids, and a look would never show anything.
-    alone: bool,
+    shards: BTreeMap<ShardId, Asked>,
+    /// The latest look that came to the end of the listing.
+    ended: Option<Reach>,
+    /// The latest that did not: what waits there is too far from the end for so few.
+    endless: Option<Reach>,
+}
+
+#[derive(Debug)]
+struct Asked {
+    at: Duration,
+    /// `None` when it was given.
+    answer: Option<oneshot::Sender<Vec<Shard>>>,
+}
+
+/// How many pages a look behind a shard had.
+#[derive(Debug)]
+struct Reach {
+    after: ShardId,
+    pages: usize,
 }
 
 /// The place of one shard among those that wait, until it is dropped.
@@ -44,10 +57,10 @@ pub(crate) struct Place {
 /// One look for everybody: nobody else begins one while this is held.
 #[derive(Debug)]
 pub(crate) struct Look<'a> {
-    /// The listing is read behind this shard, the first of those that wait: children come after their parents.
+    /// The listing is read behind this shard, the first of those that are looked for: children come after their parents.
     pub(crate) after: ShardId,
     /// More pages than this would be more calls than there are shards that wait.
-    pub(crate) most_pages: u32,
+    pub(crate) most_pages: usize,
     place: &'a Place,
     _looking: Turn<'a, ()>,
 }
@@ -58,16 +71,21 @@ impl Ends {
         streams.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits among the others. The second value comes when somebody's look shows children of this shard.
+    /// Waits among the others, from now on. The second value comes when somebody's look shows children of this shard.
     pub(crate) fn wait(
         &self,
         stream: &StreamArn,
         shard: &ShardId,
+        now: Duration,
     ) -> (Place, oneshot::Receiver<Vec<Shard>>) {
         let (answer, answered) = oneshot::channel();
+        let asked = Asked {
+            at: now,
+            answer: Some(answer),
+        };
         let mut streams = self.streams();
         let waiting = streams.entry(stream.clone()).or_default();
-        waiting.shards.insert(shard.clone(), Some(answer));
+        waiting.shards.insert(shard.clone(), asked);
         let place = Place {
             ends: self.clone(),
             stream: stream.clone(),
@@ -76,14 +94,22 @@ impl Ends {
         (place, answered)
     }
 
-    /// A listing that came to its end showed these: whoever waits for one of them need not ask any more.
-    pub(crate) fn show(&self, stream: &StreamArn, listed: &BTreeMap<ShardId, Shard>) {
+    /// A listing that began at this time and came to its end showed these: whoever has waited since before need not ask any
+    /// more. An older listing may have passed a child by that is not the only one.
+    pub(crate) fn show(
+        &self,
+        stream: &StreamArn,
+        began: Duration,
+        listed: &BTreeMap<ShardId, Shard>,
+    ) {
         let mut streams = self.streams();
-        let Some(waiting) = streams.get_mut(stream) else {
+        let Some(waiting) = streams.get_mut(stream).filter(|it| !it.shards.is_empty()) else {
             return;
         };
         for (parent, children) in waiting.children(listed) {
-            if let Some(answer) = waiting.shards.get_mut(&parent).and_then(Option::take) {
+            let asked = waiting.shards.get_mut(&parent);
+            let asked = asked.filter(|asked| asked.at <= began);
+            if let Some(answer) = asked.and_then(|asked| asked.answer.take()) {
                 // Whoever does not wait any more does not need it.
                 let _ = answer.send(children);
             }
@@ -104,19 +130,31 @@ impl Waiting {
         }
         children
     }
+
+    /// Where a look for as many as possible begins, and for how many that is.
+    fn affordable(&self) -> Option<(&ShardId, usize)> {
+        let asks = |asked: &Asked| asked.answer.is_some();
+        let all = self.shards.values().filter(|asked| asks(asked)).count();
+        let far = self.endless.as_ref().filter(|far| all < 2 * far.pages);
+        let near = |id: &ShardId| far.is_none_or(|far| *id > far.after);
+        let mut near = self
+            .shards
+            .iter()
+            .filter(|(id, asked)| asks(asked) && near(id));
+        let (first, _) = near.next()?;
+        let company = near.count() + 1;
+        let known = self.ended.as_ref().filter(|known| *first >= known.after);
+        let pages = known.map_or(1, |known| known.pages);
+        (company >= 2 * pages).then_some((first, company))
+    }
 }
 
 impl Place {
     /// A look for everybody, when so many wait that it takes fewer calls than asking for each.
     pub(crate) fn look(&self) -> Option<Look<'_>> {
         let looking = self.ends.0.looking.try_lock().ok()?;
-        let mut streams = self.ends.streams();
-        let waiting = streams.get_mut(&self.stream)?;
-        let most_pages = u32::try_from(waiting.shards.len()).unwrap_or(u32::MAX);
-        if std::mem::take(&mut waiting.alone) || most_pages / 2 < waiting.pages.max(1) {
-            return None;
-        }
-        let (first, _) = waiting.shards.first_key_value()?;
+        let streams = self.ends.streams();
+        let (first, most_pages) = streams.get(&self.stream)?.affordable()?;
         Some(Look {
             after: first.clone(),
             most_pages,
@@ -124,16 +162,31 @@ impl Place {
             _looking: looking,
         })
     }
+
+    /// True when somebody's look has shown children of this shard.
+    pub(crate) fn is_answered(&self) -> bool {
+        let streams = self.ends.streams();
+        let asked = streams.get(&self.stream);
+        let asked = asked.and_then(|waiting| waiting.shards.get(&self.shard));
+        asked.is_some_and(|asked| asked.answer.is_none())
+    }
 }
 
 impl Look<'_> {
-    /// So many pages were read, to the end of the listing or not.
-    pub(crate) fn ended_after(self, pages: u32) {
+    /// So many pages were read, and the last one was that of the listing, or not.
+    pub(crate) fn read(self, pages: usize, ended: bool) {
         let mut streams = self.place.ends.streams();
         if let Some(waiting) = streams.get_mut(&self.place.stream) {
-            waiting.pages = pages;
-            let answer = waiting.shards.get(&self.place.shard);
-            waiting.alone = answer.is_some_and(Option::is_some);
+            let reach = Reach {
+                after: self.after,
+                pages,
+            };
+            let known = if ended {
+                &mut waiting.ended
+            } else {
+                &mut waiting.endless
+            };
+            *known = Some(reach);
         }
     }
 }
@@ -171,42 +224,45 @@ mod tests {
     type Waits = (Place, oneshot::Receiver<Vec<Shard>>);
 
     fn waiting(ends: &Ends, ids: &[&str]) -> Vec<Waits> {
-        let wait = |id: &&str| ends.wait(&stream(), &ShardId::from_service(id));
+        let wait = |id: &&str| ends.wait(&stream(), &ShardId::from_service(id), Duration::ZERO);
         ids.iter().map(wait).collect()
+    }
+
+    fn look(waits: &Waits) -> Option<(String, usize)> {
+        let look = waits.0.look()?;
+        Some((look.after.to_string(), look.most_pages))
     }
 
     #[test]
     fn f10_one_asks_alone_and_two_together_behind_the_first() {
         let ends = Ends::default();
         let places = waiting(&ends, &["b", "c"]);
-        let look = places[1].0.look().unwrap();
-        assert_eq!((look.after.as_str(), look.most_pages), ("b", 2));
+        let looking = places[1].0.look().unwrap();
+        assert_eq!((looking.after.as_str(), looking.most_pages), ("b", 2));
         assert!(places[0].0.look().is_none(), "one looks at a time");
-        drop(look);
-        drop(places.into_iter().next());
-        assert!(waiting(&ends, &["c"])[0].0.look().is_none());
-    }
-
-    #[test]
-    fn a_look_that_does_not_answer_the_one_that_looked_is_followed_by_one_that_asks_alone() {
-        let ends = Ends::default();
-        let places = waiting(&ends, &["b", "c"]);
-        for _ in 0..3 {
-            places[0].0.look().unwrap().ended_after(1);
-            assert!(places[1].0.look().is_none());
-        }
+        drop(looking);
+        drop(places);
+        assert_eq!(look(&waiting(&ends, &["c"])[0]), None);
     }
 
     #[test]
     fn l7_a_listing_of_many_pages_is_not_looked_at_for_a_few() {
         let ends = Ends::default();
         let mut places = waiting(&ends, &["b", "c", "d"]);
-        // It did not end within as many pages as shards wait.
-        places[0].0.look().unwrap().ended_after(3);
-        assert!(places[0].0.look().is_none(), "asks alone");
-        assert!(places[0].0.look().is_none(), "three for three pages");
+        places[0].0.look().unwrap().read(3, true);
+        assert_eq!(look(&places[0]), None, "three for three pages");
         places.extend(waiting(&ends, &["e", "f", "g"]));
-        assert_eq!(places[0].0.look().unwrap().most_pages, 6);
+        assert_eq!(look(&places[0]), Some(("b".to_owned(), 6)));
+    }
+
+    #[test]
+    fn l7_a_shard_far_behind_is_left_to_ask_for_itself_until_twice_as_many_wait() {
+        let ends = Ends::default();
+        let mut places = waiting(&ends, &["b", "x", "y"]);
+        places[0].0.look().unwrap().read(3, false);
+        assert_eq!(look(&places[0]), Some(("x".to_owned(), 2)));
+        places.extend(waiting(&ends, &["c", "d", "z"]));
+        assert_eq!(look(&places[0]), Some(("b".to_owned(), 6)));
     }
 
     #[tokio::test]
@@ -219,15 +275,24 @@ mod tests {
             shard("e", Some("b")),
             shard("f", Some("a")),
         ];
-        ends.show(&stream(), &listed.into());
+        ends.show(&stream(), Duration::ZERO, &listed.into());
+        assert!(places[0].0.is_answered());
         let (_, answered) = places.remove(0);
-        let children: Vec<String> = answered
-            .await
-            .unwrap()
-            .iter()
-            .map(|it| it.id.to_string())
-            .collect();
+        let children = answered.await.unwrap();
+        let children: Vec<&str> = children.iter().map(|child| child.id.as_str()).collect();
         assert_eq!(children, ["d", "e"]);
-        assert!(places[0].1.try_recv().is_err(), "nothing is known of c");
+        assert!(!places[0].0.is_answered(), "nothing is known of c");
+    }
+
+    #[test]
+    fn s8_a_listing_that_began_before_the_question_answers_nothing() {
+        let ends = Ends::default();
+        let asked = Duration::from_secs(7);
+        let (place, _answered) = ends.wait(&stream(), &ShardId::from_service("b"), asked);
+        let listed = [shard("d", Some("b"))].into();
+        ends.show(&stream(), asked - Duration::from_millis(1), &listed);
+        assert!(!place.is_answered());
+        ends.show(&stream(), asked, &listed);
+        assert!(place.is_answered());
     }
 }

@@ -276,6 +276,12 @@ impl LeaseKeeper {
         None
     }
 
+    /// Leases are free that nobody else may have heard of: the next sweep waits for nothing.
+    fn hurry(&mut self) {
+        self.restless = true;
+        self.rested_at = Duration::ZERO;
+    }
+
     /// The table changed. A large one takes long to read, and while its leases are made or spread it changes all the time.
     fn sweep_when_rested(&mut self) {
         self.sweep_at = self.sweep_at.min(self.rested_at);
@@ -394,7 +400,7 @@ impl LeaseKeeper {
             }
             Outcome::Departed if departure == Some(Departure::Free) => self.announce().await,
             Outcome::Departed => {}
-            Outcome::Lost => self.restless = true,
+            Outcome::Lost => self.hurry(),
         }
         self.world.standing.set_leases(self.running.len());
     }

@@ -105,7 +105,7 @@ impl Listing {
         shard: &ShardId,
         patience: &mut Retry,
     ) -> End {
-        let (place, answered) = self.ends.wait(stream, shard);
+        let (place, answered) = self.ends.wait(stream, shard, self.env.now());
         tokio::select! {
             biased;
             Ok(children) = answered, if !planted!(ChildrenForgotten) => End::Confirmed(children),
@@ -162,7 +162,12 @@ impl Listing {
         }
         self.turns.take(&self.env, Caller::End).await;
         if let Some(look) = place.look() {
-            return self.look(&place.stream, look).await;
+            self.look(&place.stream, look).await?;
+            if place.is_answered() {
+                return Ok(Verdict::Childless);
+            }
+            // Some servers list in another order than that of shard ids: a look shows nothing there.
+            self.turns.take(&self.env, Caller::End).await;
         }
         let answer = self.source.children_of(&place.stream, &place.shard).await;
         self.turns.learn(&answer);
@@ -180,20 +185,22 @@ impl Listing {
         }
     }
 
-    /// Lists what comes behind the first shard that waits; whoever's children are shown is answered by that. The turn for the
-    /// first page is ours.
-    async fn look(&self, stream: &StreamArn, look: Look<'_>) -> Result<Verdict, PortError> {
+    /// Lists what comes behind a shard that waits; whoever's children are shown is answered by that. The turn for the first
+    /// page is ours.
+    async fn look(&self, stream: &StreamArn, look: Look<'_>) -> Result<(), PortError> {
         let mut pages = self.pages(stream, Some(look.after.clone()));
         pages.has_turn = true;
+        let mut read = 0;
         let mut turned = Ok(true);
-        while matches!(turned, Ok(true)) && pages.listed.pages < look.most_pages {
+        while matches!(turned, Ok(true)) && read < look.most_pages {
             turned = pages.turn().await;
+            read += 1;
         }
-        look.ended_after(pages.listed.pages);
+        look.read(read, matches!(turned, Ok(false)));
         match turned {
             // It may be the first one alone that the server does not know any more.
             Err(error) if error.kind != FailureKind::NotFound => Err(error),
-            _ => Ok(Verdict::Childless),
+            _ => Ok(()),
         }
     }
 
@@ -203,9 +210,7 @@ impl Listing {
             listed => listed?,
         };
         let (status, shards, shard) = (listed.status, &listed.shards, &place.shard);
-        let children = shards.values();
-        let children = children.filter(|other| other.parent.as_ref() == Some(shard));
-        let children: Vec<Shard> = children.cloned().collect();
+        let children = listed.children.get(shard).cloned().unwrap_or_default();
         if planted!(OpenParentPanics) && !children.is_empty() {
             let parent = shards.get(shard);
             assert!(
@@ -266,6 +271,7 @@ impl Listing {
             stream,
             after,
             retry: Retry::bounded(&self.env, first, longest),
+            began: self.env.now(),
             has_turn: false,
             before: 0,
             listed: Listed {
@@ -300,6 +306,7 @@ pub(crate) struct Pages<'a> {
     stream: &'a StreamArn,
     after: Option<ShardId>,
     retry: Retry,
+    began: Duration,
     /// The next page may be asked for at once.
     has_turn: bool,
     /// How many shards there were before the latest page.
@@ -340,7 +347,9 @@ impl Pages<'_> {
             next => {
                 listed.complete = next.is_none() || planted!(FirstPageOnly);
                 if listed.complete {
-                    self.listing.ends.show(self.stream, &listed.shards);
+                    self.listing
+                        .ends
+                        .show(self.stream, self.began, &listed.shards);
                 }
                 return Ok(false);
             }

@@ -10,6 +10,7 @@ mod watchdog;
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,7 @@ use shardkeeper_core::lineage::Shard;
 use shardkeeper_core::planted;
 use shardkeeper_core::record::Batch;
 use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
 
 use self::parting::Out;
 use self::watchdog::Watchdog;
@@ -361,11 +363,20 @@ impl ShardConsumer {
         let env = &self.world.env;
         let mut patience =
             patience.unwrap_or_else(|| Retry::bounded(env, FIRST_DOUBT, LONGEST_DOUBT));
+        // A task of its own: others wait for what it lists, and user code may block this one.
+        let looking = AbortOnDropHandle::new(env.spawn(async move {
+            let end = listing.end_of(&lease.stream, &lease.shard, &mut patience);
+            (end.await, patience)
+        }));
         self.confirming = Some(Box::pin(async move {
-            let end = listing
-                .end_of(&lease.stream, &lease.shard, &mut patience)
-                .await;
-            (end, patience)
+            match looking.await {
+                Ok(looked) => looked,
+                Err(ended) => match ended.try_into_panic() {
+                    Ok(panic) => resume_unwind(panic),
+                    // The runtime is shutting down, and this task is next.
+                    Err(_) => std::future::pending().await,
+                },
+            }
         }));
     }
 
@@ -464,6 +475,7 @@ impl ShardConsumer {
     async fn abandon(&mut self) {
         self.writing = None;
         self.fetching = None;
+        self.confirming = None;
         self.cx.lease_lost.cancel();
         let moment = self.world.settings.margin;
         let env = self.world.env.clone();

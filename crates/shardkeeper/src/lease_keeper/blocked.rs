@@ -61,7 +61,7 @@ impl LeaseKeeper {
             }
         }
         if freed {
-            self.restless = true;
+            self.hurry();
             self.announce().await;
         }
     }

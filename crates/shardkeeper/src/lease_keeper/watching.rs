@@ -98,7 +98,9 @@ impl LeaseKeeper {
         if fate == Fate::Dead && before != Fate::Dead {
             self.emit(&Event::WorkerFoundDead { worker: id.clone() });
         }
-        self.restless |= fate.is_over() && !before.is_over();
+        if fate.is_over() && !before.is_over() {
+            self.hurry();
+        }
     }
 
     /// Tells the group of members that are over, so that nobody waits for them a second time.

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use shardkeeper_core::ids::StreamArn;
-use shardkeeper_core::ports::PortError;
+use shardkeeper_core::ids::{ShardId, StreamArn};
+use shardkeeper_core::lineage::Shard;
+use shardkeeper_core::ports::{PortError, StreamStatus};
 use tokio::sync::Mutex as Turn;
 
 use super::{Listed, Listing};
@@ -29,7 +30,35 @@ struct Flights {
 struct Flight {
     /// Which one it was.
     number: u64,
-    listed: Result<Arc<Listed>, PortError>,
+    showed: Result<Arc<Everything>, PortError>,
+}
+
+/// What a listing showed.
+#[derive(Debug)]
+pub(super) struct Everything {
+    pub(super) status: StreamStatus,
+    pub(super) shards: BTreeMap<ShardId, Shard>,
+    /// The children of each shard that has some.
+    pub(super) children: BTreeMap<ShardId, Vec<Shard>>,
+}
+
+impl From<Listed> for Everything {
+    fn from(Listed { status, shards, .. }: Listed) -> Self {
+        let mut children: BTreeMap<ShardId, Vec<Shard>> = BTreeMap::new();
+        for shard in shards.values() {
+            if let Some(parent) = &shard.parent {
+                children
+                    .entry(parent.clone())
+                    .or_default()
+                    .push(shard.clone());
+            }
+        }
+        Self {
+            status,
+            shards,
+            children,
+        }
+    }
 }
 
 impl Shared {
@@ -51,17 +80,17 @@ impl Listing {
     pub(super) async fn complete_for_all(
         &self,
         stream: &StreamArn,
-    ) -> Result<Arc<Listed>, PortError> {
+    ) -> Result<Arc<Everything>, PortError> {
         let flights = self.shared.of(stream);
         let asked = flights.begun.load(Ordering::Acquire);
         let mut latest = flights.latest.lock().await;
         if let Some(flight) = latest.as_ref().filter(|flight| flight.number > asked) {
-            return flight.listed.clone();
+            return flight.showed.clone();
         }
         let number = flights.begun.fetch_add(1, Ordering::AcqRel) + 1;
-        let listed = self.complete(stream).await.map(Arc::new);
-        let flight = Flight { number, listed };
-        latest.insert(flight).listed.clone()
+        let listed = self.complete(stream).await;
+        let showed = listed.map(|listed| Arc::new(listed.into()));
+        latest.insert(Flight { number, showed }).showed.clone()
     }
 }
 
@@ -73,10 +102,8 @@ mod tests {
     use async_trait::async_trait;
     use futures_util::future::{join, join_all};
     use shardkeeper_core::checkpoint::Timestamp;
-    use shardkeeper_core::ids::ShardId;
     use shardkeeper_core::ports::{
-        FailureKind, Fetched, Position, ShardIterator, ShardPage, StreamSource, StreamStatus,
-        StreamsPage,
+        FailureKind, Fetched, Position, ShardIterator, ShardPage, StreamSource, StreamsPage,
     };
 
     use super::*;
