@@ -43,7 +43,7 @@ pub(crate) struct Line {
     #[arg(long, requires = "seed")]
     records: Option<usize>,
     /// Run so many of the seeds, of both seams, in a second process as well, and compare the hashes of their stories
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["seed", "planted"], value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) twice: Option<u64>,
     /// Print the hash of the story of each seed that is to run twice, and nothing else
     #[arg(long, hide = true)]

@@ -8,6 +8,7 @@ mod sweep;
 mod tell;
 mod twice;
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -22,12 +23,16 @@ fn main() -> ExitCode {
         Ok(planted) => planted,
         Err(unknown) => return refuse(&unknown),
     };
+    let twice = match twice::seeds(&line) {
+        Ok(twice) => twice,
+        Err(fewer) => return refuse(&fewer),
+    };
     match (line.seed, planted) {
         (Some(seed), planted) => one(seed, planted.as_deref(), &line),
         (None, Some(plants)) => planted::all(&plants, &line),
         (None, None) if line.campaign => campaign::run(&line),
-        (None, None) if line.hashes => twice::print_hashes(&line),
-        (None, None) => many(&line),
+        (None, None) if line.hashes => twice::print_hashes(&line, &twice),
+        (None, None) => many(&line, twice),
     }
 }
 
@@ -59,13 +64,12 @@ fn one(seed: u64, planted: Option<&[Plant]>, line: &Line) -> ExitCode {
     verdict(total.failed.is_empty())
 }
 
-fn many(line: &Line) -> ExitCode {
-    let hashed = twice::seeds(line);
+fn many(line: &Line, twice: BTreeSet<u64>) -> ExitCode {
     let other = line.twice.map(|_| twice::Other::start(line));
     let total = sweep::run_all(&Plan {
         seeds: line.seeds(),
         threads: line.cores(),
-        hashed,
+        hashed: twice.clone(),
         seam: line.seam,
     });
     tell::violations(&total);
@@ -75,9 +79,9 @@ fn many(line: &Line) -> ExitCode {
     for missed in &floors {
         println!("below the floor: {missed}");
     }
-    let differ = other.map_or(0, |other| other.differ(&total.hashes));
+    let agreed = other.is_none_or(|other| other.agrees(&twice, &total.hashes));
     tell::summary(&total, line.json);
-    verdict(total.failed.is_empty() && floors.is_empty() && differ == 0)
+    verdict(total.failed.is_empty() && floors.is_empty() && agreed)
 }
 
 fn refuse(why: &str) -> ExitCode {
