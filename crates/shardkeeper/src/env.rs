@@ -186,17 +186,24 @@ impl Env {
 }
 
 /// Rows of the lease table that are looked at without a pause: a millisecond or two.
-pub(crate) const ROWS_AT_ONCE: usize = 500;
+const ROWS_AT_ONCE: usize = 500;
 
-/// Lets other tasks run in the middle of work that takes long. May be cancelled by dropping it.
-pub(crate) async fn give_way() {
-    tokio::task::yield_now().await;
+/// Looks at each row in order, and lets other tasks run in between where they are many. May be cancelled by dropping it.
+pub(crate) async fn in_parts<T>(rows: Vec<T>, mut look: impl FnMut(T)) {
+    let mut rest = rows.into_iter();
+    loop {
+        rest.by_ref().take(ROWS_AT_ONCE).for_each(&mut look);
+        if rest.as_slice().is_empty() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
-/// The same after work on so many rows, if that took long.
+/// Lets other tasks run after work on so many rows, if that took long. May be cancelled by dropping it.
 pub(crate) async fn give_way_after(rows: usize) {
     if rows > ROWS_AT_ONCE {
-        give_way().await;
+        tokio::task::yield_now().await;
     }
 }
 
@@ -222,4 +229,42 @@ fn suspend_aware_now() -> Duration {
 fn suspend_aware_now() -> Duration {
     static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
     START.get_or_init(std::time::Instant::now).elapsed()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    /// How often another task has its turn while this goes on.
+    async fn turns_during(work: impl Future<Output = ()>) -> usize {
+        let turns = AtomicUsize::new(0);
+        let other = async {
+            loop {
+                turns.fetch_add(1, Ordering::Relaxed);
+                yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = work => {}
+            () = other => {}
+        }
+        turns.into_inner()
+    }
+
+    #[tokio::test]
+    async fn many_rows_are_looked_at_in_order_and_others_have_their_turn_after_each_part() {
+        for (rows, turns) in [(0, 0), (1, 0), (ROWS_AT_ONCE, 0), (ROWS_AT_ONCE + 1, 1)] {
+            let mut seen = Vec::new();
+            let work = in_parts((0..rows).collect(), |row| seen.push(row));
+            assert_eq!(turns_during(work).await, turns, "{rows} rows");
+            assert_eq!(seen, Vec::from_iter(0..rows));
+        }
+        let work = in_parts(vec![(); ROWS_AT_ONCE * 3], drop);
+        assert_eq!(turns_during(work).await, 2);
+    }
 }

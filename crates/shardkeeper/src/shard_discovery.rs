@@ -25,11 +25,11 @@ use shardkeeper_core::lineage::{self, Shard};
 use shardkeeper_core::membership::{GroupRow, group_key};
 use shardkeeper_core::planted;
 use shardkeeper_core::ports::{Answer, FailureKind, LeaseStore, PortError, StreamStatus};
-use shardkeeper_core::row::{RowKey, Write};
+use shardkeeper_core::row::Write;
 use shardkeeper_core::succession;
 use tokio::sync::{Notify, watch};
 
-use self::book::{Book, READ_AT_ONCE};
+use self::book::{Book, Unread};
 use self::early::Early;
 pub use self::starting::StartPosition;
 pub(crate) use self::stragglers::Stragglers;
@@ -65,6 +65,28 @@ pub(crate) struct ShardDiscovery {
 /// streams of many hundred partitions notice: what ends is followed by its owner and waits for no listing. So is one that
 /// is asked for in between, because a shard ended without children, after the pages that the latest one had.
 const BETWEEN_PAGES: Duration = Duration::from_secs(1);
+
+/// When the next listing is due.
+struct Next {
+    due: Duration,
+    /// Never before this, however often it is asked for.
+    rested: Duration,
+}
+
+impl Next {
+    /// After a round that ended now: in so long, or later when the listing had many pages.
+    fn after(now: Duration, wait: Duration, book: &Book) -> Self {
+        Self {
+            due: now + wait.max(BETWEEN_PAGES * book.pages),
+            rested: now + BETWEEN_PAGES * book.asked,
+        }
+    }
+
+    /// A listing is asked for at this time.
+    fn nudge(&mut self, at: Duration) {
+        self.due = self.due.min(self.rested.max(at));
+    }
+}
 
 /// What a look at one or more streams came to.
 #[derive(Default)]
@@ -114,8 +136,7 @@ impl ShardDiscovery {
         // Spread, so that many applications do not list in step.
         let interval = self.settings.discovery_interval;
         let wait = interval / 2 + env.up_to(interval / 2);
-        let mut due = now + wait.max(BETWEEN_PAGES * book.pages);
-        let rested = now + BETWEEN_PAGES * book.asked;
+        let mut next = Next::after(now, wait, book);
         loop {
             tokio::select! {
                 biased;
@@ -124,9 +145,9 @@ impl ShardDiscovery {
                     return changed.is_ok();
                 }
                 () = self.nudge.notified(), if term.is_some() => {
-                    due = due.min(rested.max(env.now() + self.settings.beat_interval));
+                    next.nudge(env.now() + self.settings.beat_interval);
                 }
-                () = env.sleep(due.saturating_sub(env.now())) => return true,
+                () = env.sleep(next.due.saturating_sub(env.now())) => return true,
             }
         }
     }
@@ -258,13 +279,13 @@ impl ShardDiscovery {
         listed: &BTreeMap<ShardId, Shard>,
         book: &mut Book,
     ) -> Result<(), PortError> {
-        let unknown: Vec<RowKey> = book.unknown(stream, listed).into_iter().collect();
-        if unknown.len() > book.few(stream) {
-            self.read_everything(book).await?;
-        } else {
-            for part in unknown.chunks(READ_AT_ONCE) {
-                let rows = self.store.read(part).await?;
-                book.add(rows.values());
+        match book.unread(stream, listed) {
+            Unread::Everything => self.read_everything(book).await?,
+            Unread::Rows(parts) => {
+                for part in parts {
+                    let rows = self.store.read(&part).await?;
+                    book.add(rows.values());
+                }
             }
         }
         book.cover(stream);
@@ -310,5 +331,45 @@ impl ShardDiscovery {
             self.store.write(writes).await?,
             Answer::Applied(_)
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// The next listing after one of so many pages, of which so many were asked for.
+    fn next(pages: u32, asked: u32) -> Next {
+        let mut book = Book::default();
+        (book.pages, book.asked) = (pages, asked);
+        Next::after(SECOND * 1_000, SECOND * 20, &book)
+    }
+
+    #[test]
+    fn l7_f10_a_listing_is_due_after_as_many_seconds_as_it_has_pages() {
+        assert_eq!(next(1, 1).due, SECOND * 1_020);
+        assert_eq!(next(20, 20).due, SECOND * 1_020);
+        assert_eq!(next(600, 150).due, SECOND * 1_600);
+    }
+
+    #[test]
+    fn l7_f10_a_listing_that_is_asked_for_waits_a_second_for_each_page_that_the_latest_asked_for() {
+        for (at, due) in [
+            (1_001, 1_150),
+            (1_149, 1_150),
+            (1_200, 1_200),
+            (2_000, 1_600),
+        ] {
+            let mut next = next(600, 150);
+            next.nudge(SECOND * at);
+            assert_eq!(next.due, SECOND * due, "asked for at {at}");
+        }
+        let mut next = next(600, 0);
+        next.nudge(SECOND * 1_500);
+        next.nudge(SECOND * 1_001);
+        next.nudge(SECOND * 1_400);
+        assert_eq!(next.due, SECOND * 1_001, "a later nudge puts nothing off");
     }
 }

@@ -16,7 +16,7 @@ use shardkeeper_core::row::{Row, RowKey};
 
 use super::foreign::by_stranger;
 use super::{Answered, LeaseKeeper, REST_OF_SWEEPS, Reading};
-use crate::env::{ROWS_AT_ONCE, give_way};
+use crate::env::in_parts;
 use crate::shard_consumer::Order;
 
 /// Rows of workers that left, removed after one sweep.
@@ -131,19 +131,14 @@ impl LeaseKeeper {
     async fn sight_all(&mut self, rows: Vec<Row>, read: ReadAt) -> (Vec<Row>, Vec<Lease>) {
         let mut before = std::mem::take(&mut self.sightings);
         let (mut others, mut foreign) = (Vec::new(), Vec::new());
-        let mut rest = rows.into_iter();
-        while !rest.as_slice().is_empty() {
-            for row in rest.by_ref().take(ROWS_AT_ONCE) {
-                if row.text(column::ENTITY) == Some(LEASE_ENTITY) {
-                    foreign.extend(self.sight(&row, &mut before, read));
-                } else {
-                    others.push(row);
-                }
+        let look = |row: Row| {
+            if row.text(column::ENTITY) == Some(LEASE_ENTITY) {
+                foreign.extend(self.sight(&row, &mut before, read));
+            } else {
+                others.push(row);
             }
-            if !rest.as_slice().is_empty() {
-                give_way().await;
-            }
-        }
+        };
+        in_parts(rows, look).await;
         (others, foreign)
     }
 

@@ -17,12 +17,21 @@ use shardkeeper_core::row::{Row, RowKey};
 use super::ending::Ending;
 use super::going_on::Marks;
 use super::streams::Streams;
-use crate::env::{ROWS_AT_ONCE, give_way};
+use crate::env::in_parts;
 
 /// Rows that one read may name.
 pub(super) const READ_AT_ONCE: usize = 100;
 /// A sweep reads so many rows for what one of them costs by its key: a row is half a kilobyte, and a read counts as four.
 const SWEPT_FOR_ONE: usize = 8;
+
+/// What a listing shows and the book does not.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// So much that all rows are swept.
+    Everything,
+    /// These rows, as many at a time as one read may name.
+    Rows(Vec<Vec<RowKey>>),
+}
 
 /// The leases of every stream, as far as they are known.
 #[derive(Debug, Default)]
@@ -71,20 +80,12 @@ impl Book {
         self.leases.clear();
         self.of_kcl.clear();
         self.unreadable.clear();
-        let mut rest = rows.into_iter();
-        while !rest.as_slice().is_empty() {
-            let part: Vec<Row> = rest.by_ref().take(ROWS_AT_ONCE).collect();
-            self.add(&part);
-            drop(part);
-            if !rest.as_slice().is_empty() {
-                give_way().await;
-            }
-        }
+        in_parts(rows, |row| self.add([&row])).await;
         self.swept_at = Some(sent);
     }
 
     /// More unknown rows of this stream than these are swept with all others, which is cheaper then.
-    pub(super) fn few(&self, stream: &StreamArn) -> usize {
+    fn few(&self, stream: &StreamArn) -> usize {
         READ_AT_ONCE.max(self.of(stream).len() / SWEPT_FOR_ONE)
     }
 
@@ -150,12 +151,17 @@ impl Book {
         self.leases.iter().filter(leased).map(|(stream, _)| stream)
     }
 
-    /// The rows that must be read before this listing is judged.
-    pub(super) fn unknown(
-        &self,
-        stream: &StreamArn,
-        listed: &BTreeMap<ShardId, Shard>,
-    ) -> BTreeSet<RowKey> {
+    /// What must be read before this listing is judged.
+    pub(super) fn unread(&self, stream: &StreamArn, listed: &BTreeMap<ShardId, Shard>) -> Unread {
+        let unknown = self.unknown(stream, listed);
+        if unknown.len() > self.few(stream) {
+            return Unread::Everything;
+        }
+        let unknown: Vec<RowKey> = unknown.into_iter().collect();
+        Unread::Rows(unknown.chunks(READ_AT_ONCE).map(<[_]>::to_vec).collect())
+    }
+
+    fn unknown(&self, stream: &StreamArn, listed: &BTreeMap<ShardId, Shard>) -> BTreeSet<RowKey> {
         let known = self.of(stream);
         let unleased = listed.values().filter(|s| !known.contains_key(&s.id));
         let of = |shard: &ShardId| match known.get(shard) {
@@ -168,5 +174,100 @@ impl Book {
             .flatten()
             .flat_map(of)
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shardkeeper_core::checkpoint::Checkpoint;
+    use shardkeeper_core::lease::NewLease;
+
+    use super::*;
+
+    fn stream() -> StreamArn {
+        let arn = "arn:aws:dynamodb:us-west-2:111122223333:table/T/stream/2015-05-20T20:51:10.252";
+        StreamArn::parse(arn).unwrap()
+    }
+
+    fn shard(number: usize) -> ShardId {
+        ShardId::from_service(format!("s{number:05}"))
+    }
+
+    /// Rows of leases of so many shards, none of them finished.
+    fn rows(count: usize) -> Vec<Row> {
+        let row = |number| {
+            let lease = NewLease {
+                stream: stream(),
+                shard: shard(number),
+                epoch: 1,
+                checkpoint: Checkpoint::TrimHorizon,
+                parent: None,
+                stopped: None,
+            };
+            lease.create(None, "first").apply(None).unwrap()
+        };
+        (0..count).map(row).collect()
+    }
+
+    /// A child of each of so many leased shards: its parent and what may be its own row are to be read.
+    fn children(count: usize) -> BTreeMap<ShardId, Shard> {
+        let child = |number| Shard {
+            id: ShardId::from_service(format!("t{number:05}")),
+            parent: Some(shard(number)),
+            starting: None,
+            ending: None,
+        };
+        let children = (0..count).map(child);
+        children.map(|shard| (shard.id.clone(), shard)).collect()
+    }
+
+    fn unread(leased: usize, born: usize) -> Unread {
+        let mut book = Book::default();
+        book.add(&rows(leased));
+        book.unread(&stream(), &children(born))
+    }
+
+    fn parts(unread: Unread) -> Vec<usize> {
+        let Unread::Rows(parts) = unread else {
+            return Vec::new();
+        };
+        parts.iter().map(Vec::len).collect()
+    }
+
+    #[tokio::test]
+    async fn a_sweep_of_many_rows_replaces_what_was_known() {
+        let (mut book, mut at_once) = (Book::default(), Book::default());
+        book.add(&rows(1_800));
+        book.replace(rows(1_700), Duration::from_secs(7)).await;
+        at_once.add(&rows(1_700));
+        assert_eq!(book.of(&stream()).len(), 1_700);
+        assert_eq!(book.of(&stream()), at_once.of(&stream()));
+        let is_fresh = |at| book.is_fresh(Duration::from_secs(at), Duration::from_secs(10));
+        assert!(is_fresh(16) && !is_fresh(17));
+    }
+
+    #[test]
+    fn l7_unknown_rows_are_read_by_their_keys_a_hundred_at_a_time() {
+        assert_eq!(parts(unread(500, 0)), [0; 0]);
+        assert_eq!(parts(unread(500, 10)), [30]);
+        assert_eq!(parts(unread(2_400, 80)), [100, 100, 40]);
+        assert_eq!(parts(unread(2_400, 100)), [100, 100, 100]);
+        // Every key once, and those of no other shard.
+        let Unread::Rows(read) = unread(2_400, 80) else {
+            unreachable!("they are few")
+        };
+        let read: BTreeSet<RowKey> = read.into_iter().flatten().collect();
+        let own = |shard: &Shard| lease_keys(&stream(), &shard.id);
+        let mut expected: BTreeSet<RowKey> = children(80).values().flat_map(own).collect();
+        expected.extend(rows(80).into_iter().map(|row| row.key));
+        assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn l7_what_is_more_than_a_hundred_rows_and_an_eighth_of_the_leases_is_swept() {
+        assert_eq!(parts(unread(40, 33)), [99]);
+        assert_eq!(unread(40, 34), Unread::Everything);
+        assert_eq!(parts(unread(2_392, 99)), [100, 100, 97]);
+        assert_eq!(unread(2_392, 100), Unread::Everything, "299 are few");
     }
 }
