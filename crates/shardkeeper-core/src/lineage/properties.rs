@@ -257,6 +257,135 @@ proptest! {
     }
 }
 
+/// What a shard's lease says in [`family`]: there is none, it is not begun, it has moved, it has ended, it was stopped.
+#[derive(Debug, Clone, Copy)]
+enum Says {
+    Nothing,
+    Begun,
+    Moved,
+    Ended,
+    Stopped,
+}
+
+/// Of each shard: what its lease says, whether it is still listed, whether its parent has seen it, and it its parent.
+type Said = (Says, bool, bool, bool);
+
+fn said() -> impl Strategy<Value = Said> {
+    let says = prop_oneof![
+        2 => Just(Says::Nothing),
+        1 => Just(Says::Begun),
+        3 => Just(Says::Moved),
+        4 => Just(Says::Ended),
+        1 => Just(Says::Stopped),
+    ];
+    let knows = prop::bool::weighted(0.8);
+    (says, prop::bool::weighted(0.4), any::<bool>(), knows)
+}
+
+/// A listing that shows some of the shards, and leases of any of them.
+fn family(graph: &[Parent], said: &[Said]) -> (BTreeMap<ShardId, Shard>, Leases) {
+    let all = listing(graph);
+    let (mut listed, mut leases) = (BTreeMap::new(), Leases::new());
+    let seen_by = |parent: &ShardId| {
+        let children = all.values().zip(said).filter(|(_, (_, _, seen, _))| *seen);
+        let children = children.filter(|(child, _)| child.parent.as_ref() == Some(parent));
+        children.map(|(child, _)| child.id.clone()).collect()
+    };
+    for ((id, shard), (says, is_listed, _, knows)) in all.iter().zip(said) {
+        if *is_listed {
+            listed.insert(id.clone(), shard.clone());
+        }
+        let parent = shard.parent.as_ref().filter(|_| *knows);
+        let mut lease = lease(id, parent);
+        lease.checkpoint = match says {
+            Says::Nothing => continue,
+            Says::Begun => Checkpoint::TrimHorizon,
+            Says::Moved => Checkpoint::After(SequenceNumber::from_service("9").unwrap()),
+            Says::Ended | Says::Stopped => Checkpoint::ShardEnd,
+        };
+        lease.stopped = matches!(says, Says::Stopped).then(|| "lost".into());
+        if lease.is_finished() {
+            lease.children = seen_by(id);
+        }
+        leases.insert(id.clone(), lease);
+    }
+    (listed, leases)
+}
+
+/// [`forgettable`] as its documentation has it: every lease is asked about every other one and every listed shard.
+fn may_be_forgotten(
+    lease: &Lease,
+    listed: &BTreeMap<ShardId, Shard>,
+    leases: &Leases,
+    is_over: bool,
+) -> bool {
+    let shard = &lease.shard;
+    let named = listed
+        .values()
+        .filter(|child| child.parent.as_ref() == Some(shard));
+    let named: BTreeSet<&ShardId> = named.map(|child| &child.id).collect();
+    let moved = |child: &ShardId| {
+        let child = leases.get(child);
+        child.is_some_and(|child| !child.checkpoint.is_start())
+    };
+    let has_left = lease.is_finished() && lease.stopped.is_none() && !listed.contains_key(shard);
+    let is_oldest = !lease
+        .parents
+        .iter()
+        .any(|parent| leases.contains_key(parent));
+    let are_safe =
+        named.iter().all(|child| leases.contains_key(*child)) && lease.children.iter().all(moved);
+    let are_seen = !lease.children.is_empty()
+        || !named.is_empty()
+        || leases.values().any(|child| child.parents.contains(shard));
+    has_left && is_oldest && are_safe && (are_seen || is_over)
+}
+
+/// The ring of listed shards without a lease that this one is in, if it is in one: it comes to itself from parent to parent.
+fn ring_of<'a>(
+    shard: &'a ShardId,
+    listed: &'a BTreeMap<ShardId, Shard>,
+    leases: &Leases,
+) -> Option<BTreeSet<&'a ShardId>> {
+    let (mut ring, mut at) = (BTreeSet::new(), shard);
+    for _ in 0..listed.len() {
+        if leases.contains_key(at) {
+            return None;
+        }
+        ring.insert(at);
+        at = listed.get(at)?.parent.as_ref()?;
+        if at == shard {
+            return Some(ring);
+        }
+    }
+    None
+}
+
+proptest! {
+    #[test]
+    fn s9_what_may_be_forgotten_is_what_every_lease_would_say_of_itself(
+        graph in graph(10), said in prop::collection::vec(said(), 10), is_over in any::<bool>()
+    ) {
+        let (listed, leases) = family(&graph, &said);
+        let found = forgettable(&listed, &leases, is_over);
+        let obvious = leases.values().filter(|lease| may_be_forgotten(lease, &listed, &leases, is_over));
+        prop_assert_eq!(found, obvious.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn l6_of_every_ring_without_a_lease_the_least_is_first(
+        graph in graph(10), leased in prop::collection::vec(prop::bool::weighted(0.15), 10)
+    ) {
+        let listed = listing(&graph);
+        let leased = leased.iter().map(|leased| leased.then_some(false)).collect();
+        let leases = leased_of(&listed, leased);
+        let unleased = listed.values().filter(|shard| !leases.contains_key(&shard.id));
+        let found = firsts_of_rings(&unleased.collect::<Vec<_>>(), &listed, &leases);
+        let is_first = |shard: &&ShardId| ring_of(shard, &listed, &leases).is_some_and(|ring| ring.first() == Some(shard));
+        prop_assert_eq!(found, listed.keys().filter(is_first).collect::<BTreeSet<_>>());
+    }
+}
+
 #[test]
 fn l6_a_deep_line_a_wide_family_and_a_large_ring_are_decided_in_a_moment() {
     const SHARDS: usize = 3000;
