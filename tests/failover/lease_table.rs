@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use shardkeeper::{ErrorKind, Event, Settings};
+use shardkeeper_testkit::faults::{Effect, Fault};
 use shardkeeper_tests::{APPLICATION, TABLE, World};
 
 use super::{SOON, TAKE_OVER, delivered, done, ours, shards};
@@ -250,4 +251,25 @@ async fn l9_an_idle_fleet_reads_its_whole_table_once_in_a_sweep_interval_and_wor
     for worker in fleet {
         worker.shutdown().await.unwrap();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn l9_sweeps_that_fail_slowly_rest_like_those_that_are_answered() {
+    let world = World::with(39, shards(1)).await;
+    let worker = world.start_with("a", done).await;
+    world.pass(Duration::from_secs(60)).await;
+    let hangs = Fault::new("Scan", Effect::Hangs);
+    world.emulator.faults().inject(hangs);
+    // The next one is due within three minutes.
+    world.pass(Duration::from_secs(240)).await;
+    let failed =
+        |event: &Event| matches!(event, Event::CallFailed { action, .. } if *action == "Scan");
+    let sweeps = || world.events.count(failed);
+    let before = sweeps();
+    world.pass(Duration::from_secs(1200)).await;
+    let took = sweeps() - before;
+    // Each takes five seconds, and the keeper rests for half a lease duration; discovery's come once in 20 to 35 s.
+    assert!((60..=1200 / 10 + 60).contains(&took), "{took} sweeps");
+    world.emulator.faults().clear();
+    worker.shutdown().await.unwrap();
 }

@@ -42,7 +42,7 @@ use crate::shard_consumer::{ConsumerWorld, Finished, Order, ShardConsumer, under
 use crate::status::StatusBoard;
 
 /// After a sweep for which the table was read so long, the next one waits so many times as long: a large table takes
-/// seconds, and is not read without a pause.
+/// seconds, and is not read without a pause, least of all while it cannot be read to its end.
 const REST_OF_SWEEPS: u32 = 3;
 
 /// Finished consumers that wait to be noticed; a full channel makes them wait.
@@ -269,7 +269,7 @@ impl LeaseKeeper {
                 if let Err(error) = swept {
                     self.told(&error);
                     let again = self.world.env.now() + self.world.settings.watch_interval();
-                    self.sweep_at = self.sweep_at.min(again);
+                    self.sweep_at = self.sweep_at.min(again.max(self.rested_at));
                 }
             }
         }

@@ -57,9 +57,9 @@ impl LeaseKeeper {
             read,
             rows,
         } = swept;
-        let rows = rows?;
         let rest = read.received.saturating_sub(read.sent) * REST_OF_SWEEPS;
         self.rested_at = read.received + rest.min(self.world.settings.lease_duration / 2);
+        let rows = rows?;
         // What ended while the sweep was under way must not look like a late take of ours.
         while let Ok(finished) = self.finished.try_recv() {
             self.take_note(finished).await;
