@@ -67,7 +67,7 @@ struct Seen {
 /// What came of it.
 struct Found {
     seen: Seen,
-    /// When every open shard was read.
+    /// When every open shard was read: then, or less than a [`LOOK`] before.
     caught_up: Duration,
     /// Calls until everything was covered, then until it was caught up with, then in an hour.
     calls: [Counted; 3],
@@ -245,7 +245,8 @@ fn json(options: &Options, found: &Found) -> Value {
         "early": seen.early,
         "first_read_s": seconds(seen.first_read),
         "covered_s": seconds(seen.covered),
-        "caught_up_s": seconds(Some(found.caught_up)),
+        "caught_up_s": found.caught_up.as_secs(),
+        "caught_up_looked_each_s": LOOK.as_secs(),
         "calls": calls,
         "ended_afterwards": found.ended,
         "cpu_afterwards_s": seconds(Some(found.cpu)),
@@ -274,8 +275,9 @@ fn table(options: &Options, found: &Found, paint: Paint) -> Outcome<String> {
     )?;
     writeln!(
         text,
-        "every open shard read{:>8.1} s",
-        seconds(Some(found.caught_up))
+        "every open shard read{:>6} s at the latest, it is looked each {} s",
+        found.caught_up.as_secs(),
+        LOOK.as_secs()
     )?;
     for (what, calls) in ["until covered", "until then", "in the hour after"]
         .iter()
