@@ -15,12 +15,10 @@ use shardkeeper_core::membership::{GroupRow, group_key};
 use shardkeeper_core::ports::Answer;
 use shardkeeper_core::row::{Row, Write};
 
-use crate::ends::Ends;
 use crate::incarnation::{DAMAGED_GROUP, Joining, Parts, unexpected};
-use crate::listing::{Listing, Shared};
+use crate::listing::Listing;
 use crate::shard_discovery::StartPosition;
 use crate::sources::StreamChoice;
-use crate::turns::Turns;
 
 /// Nobody had an epoch before.
 const FIRST_EPOCH: u64 = 1;
@@ -92,14 +90,8 @@ impl Parts {
         stream: &StreamArn,
         leased: &BTreeSet<ShardId>,
     ) -> Result<(), Joining> {
-        let listing = Listing {
-            source: self.source.clone(),
-            env: self.env.clone(),
-            observers: self.observers.clone(),
-            turns: Turns::default(),
-            ends: Ends::default(),
-            shared: Shared::default(),
-        };
+        let (env, observers) = (self.env.clone(), self.observers.clone());
+        let listing = Listing::new(self.source.clone(), env, observers);
         let listed = listing.complete(stream).await.map_err(Joining::Failed)?;
         if !listed.complete {
             let why = "the listing of the stream was cut short";

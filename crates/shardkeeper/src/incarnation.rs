@@ -14,13 +14,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::beater::Beater;
-use crate::ends::Ends;
 use crate::env::Env;
 use crate::error::{Error, ErrorKind};
 use crate::fetch_budget::FetchBudget;
 use crate::lease_keeper::{DiscoveryLine, Ended, LeaseKeeper, refuse};
 use crate::lease_writer::LeaseWriter;
-use crate::listing::{Listing, Shared};
+use crate::listing::Listing;
 use crate::observer::Observers;
 use crate::processor::{Factory, OnDataLoss};
 use crate::retry::Retry;
@@ -31,7 +30,6 @@ use crate::shard_reader::ReaderWorld;
 use crate::sources::Sources;
 use crate::standing::Standing;
 use crate::status::StatusBoard;
-use crate::turns::Turns;
 use crate::worker::Outcome;
 
 /// Everything a worker is made of.
@@ -363,14 +361,7 @@ impl Parts {
                 env: env.clone(),
                 observers: observers.clone(),
             },
-            listing: Listing {
-                source: Arc::clone(&source),
-                env: env.clone(),
-                observers: observers.clone(),
-                turns: Turns::default(),
-                ends: Ends::default(),
-                shared: Shared::default(),
-            },
+            listing: Listing::new(Arc::clone(&source), env.clone(), observers.clone()),
             reading: ReaderWorld {
                 source,
                 env: env.clone(),

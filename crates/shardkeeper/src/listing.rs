@@ -17,7 +17,7 @@ use shardkeeper_core::lineage::Shard;
 use shardkeeper_core::planted;
 use shardkeeper_core::ports::{FailureKind, PortError, ShardPage, StreamSource, StreamStatus};
 
-pub(crate) use self::shared::Shared;
+use self::shared::Flights;
 use crate::ends::{Ends, Look, Place};
 use crate::env::Env;
 use crate::observer::Observers;
@@ -69,7 +69,7 @@ pub(crate) struct Listing {
     /// The shards whose ends are looked into.
     pub(crate) ends: Ends,
     /// What they list.
-    pub(crate) shared: Shared,
+    flights: Flights,
 }
 
 /// Everything that a listing showed.
@@ -97,6 +97,18 @@ impl Listed {
 }
 
 impl Listing {
+    /// Its clones share their turns and what they show; another one knows nothing of them.
+    pub(crate) fn new(source: Arc<dyn StreamSource>, env: Env, observers: Observers) -> Self {
+        Self {
+            source,
+            env,
+            observers,
+            turns: Turns::default(),
+            ends: Ends::default(),
+            flights: Flights::default(),
+        }
+    }
+
     /// Waits until the end of `shard` is confirmed or denied. `patience` grows with every denial. May be
     /// cancelled by dropping it.
     pub(crate) async fn end_of(

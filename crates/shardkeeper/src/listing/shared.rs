@@ -15,11 +15,11 @@ use super::{Listed, Listing};
 
 /// The listings that are shared, by stream. What one showed is kept as long as somebody waits for it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Shared(Arc<Mutex<BTreeMap<StreamArn, Weak<Flights>>>>);
+pub(crate) struct Flights(Arc<Mutex<BTreeMap<StreamArn, Weak<OfStream>>>>);
 
 /// The listings of one stream, of which one is under way at a time.
 #[derive(Debug, Default)]
-struct Flights {
+struct OfStream {
     /// How many have begun.
     begun: AtomicU64,
     /// The latest that has ended.
@@ -61,8 +61,8 @@ impl From<Listed> for Everything {
     }
 }
 
-impl Shared {
-    fn of(&self, stream: &StreamArn) -> Arc<Flights> {
+impl Flights {
+    fn of(&self, stream: &StreamArn) -> Arc<OfStream> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, flights| flights.strong_count() > 0);
         let known = all.get(stream).and_then(Weak::upgrade);
@@ -81,7 +81,7 @@ impl Listing {
         &self,
         stream: &StreamArn,
     ) -> Result<Arc<Everything>, PortError> {
-        let flights = self.shared.of(stream);
+        let flights = self.flights.of(stream);
         let asked = flights.begun.load(Ordering::Acquire);
         let mut latest = flights.latest.lock().await;
         if let Some(flight) = latest.as_ref().filter(|flight| flight.number > asked) {
@@ -109,7 +109,6 @@ mod tests {
     use super::*;
     use crate::env::Env;
     use crate::observer::Observers;
-    use crate::turns::Turns;
 
     const LISTING: Duration = Duration::from_secs(3);
 
@@ -191,14 +190,7 @@ mod tests {
             listings: AtomicUsize::new(0),
             fails,
         });
-        let listing = Listing {
-            source: source.clone(),
-            env,
-            observers: Observers::default(),
-            turns: Turns::default(),
-            ends: crate::ends::Ends::default(),
-            shared: Shared::default(),
-        };
+        let listing = Listing::new(source.clone(), env, Observers::default());
         (listing, source)
     }
 
