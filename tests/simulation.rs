@@ -34,6 +34,10 @@ const FOUND: &[(u64, &str)] = &[
         "S9: a finished lease was forgotten before its children were seen",
     ),
     (
+        1269,
+        "S12: a beat whose answer was lost was not counted, so that the table set back to the one before it went unnoticed",
+    ),
+    (
         1548,
         "S7: what came behind a false end was taken for nothing, because the record before it was trimmed",
     ),

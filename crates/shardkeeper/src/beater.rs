@@ -35,7 +35,7 @@ pub(crate) struct Beater {
 enum Beat {
     Acknowledged(WorkerRow),
     /// An earlier beat of ours had landed after all: go on from it.
-    Behind(String),
+    Behind(WorkerRow),
     /// The row is not ours any more.
     Foreign(&'static str),
     /// The row is ours as it once was.
@@ -66,8 +66,9 @@ impl Beater {
                         return;
                     }
                 }
-                Beat::Behind(beat_id) => {
-                    self.acknowledged = beat_id;
+                Beat::Behind(row) => {
+                    self.acknowledged = row.beat_id;
+                    self.counted = row.beat;
                     continue;
                 }
                 Beat::Foreign(why) => {
@@ -193,7 +194,7 @@ impl Beater {
         let row = rows.values().next().and_then(WorkerRow::parse);
         match beat_found(row.as_ref(), &self.acknowledged, unresolved) {
             BeatFound::Gone => Beat::Foreign("the worker's row is gone"),
-            BeatFound::Unresolved => row.map_or(Beat::Unanswered, |row| Beat::Behind(row.beat_id)),
+            BeatFound::Unresolved => row.map_or(Beat::Unanswered, Beat::Behind),
             BeatFound::Known => Beat::Unanswered,
             BeatFound::Foreign if row.is_some_and(|row| self.was_set_back(&row)) => Beat::SetBack,
             BeatFound::Foreign => Beat::Foreign(
