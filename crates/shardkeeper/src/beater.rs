@@ -6,11 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shardkeeper_core::event::Event;
 use shardkeeper_core::ids::WorkerId;
 use shardkeeper_core::membership::{BeatFound, WorkerRow, WorkerState, beat_found, worker_key};
 use shardkeeper_core::planted;
-use shardkeeper_core::ports::{Answer, FailureKind, LeaseStore};
+use shardkeeper_core::ports::{Answer, FailureKind, LeaseStore, PortError};
 
 use crate::env::Env;
 use crate::observer::Observers;
@@ -157,12 +156,7 @@ impl Beater {
                 Beat::Foreign("a beat was throttled")
             }
             Some(Err(error)) => {
-                let (action, kind, message) = (error.action, error.kind, error.message);
-                self.observers.emit(&Event::CallFailed {
-                    action,
-                    kind,
-                    message,
-                });
+                self.observers.call_failed(&error);
                 Beat::Unanswered
             }
             None => {
@@ -170,12 +164,8 @@ impl Beater {
                     "a beat was not answered within {:?}",
                     self.settings.beat_timeout()
                 );
-                let (action, kind) = ("UpdateItem", FailureKind::Unavailable);
-                self.observers.emit(&Event::CallFailed {
-                    action,
-                    kind,
-                    message,
-                });
+                let error = PortError::new(FailureKind::Unavailable, "UpdateItem", message);
+                self.observers.call_failed(&error);
                 Beat::Unanswered
             }
         }

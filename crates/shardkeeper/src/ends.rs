@@ -11,6 +11,8 @@ use shardkeeper_core::ids::{ShardId, StreamArn};
 use shardkeeper_core::lineage::Shard;
 use tokio::sync::{Mutex as Queue, MutexGuard as Turn, oneshot};
 
+use crate::listing::by_parent;
+
 /// Everybody who waits. A clone is another handle to the same.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ends(Arc<Shared>);
@@ -106,7 +108,11 @@ impl Ends {
         let Some(waiting) = streams.get_mut(stream).filter(|it| !it.shards.is_empty()) else {
             return;
         };
-        for (parent, children) in waiting.children(listed) {
+        let awaited = |shard: &&Shard| {
+            let parent = shard.parent.as_ref();
+            parent.is_some_and(|parent| waiting.shards.contains_key(parent))
+        };
+        for (parent, children) in by_parent(listed.values().filter(awaited)) {
             let asked = waiting.shards.get_mut(&parent);
             let asked = asked.filter(|asked| asked.at <= began);
             if let Some(answer) = asked.and_then(|asked| asked.answer.take()) {
@@ -118,19 +124,6 @@ impl Ends {
 }
 
 impl Waiting {
-    /// What is listed of the children of those that wait.
-    fn children(&self, listed: &BTreeMap<ShardId, Shard>) -> BTreeMap<ShardId, Vec<Shard>> {
-        let mut children: BTreeMap<ShardId, Vec<Shard>> = BTreeMap::new();
-        for shard in listed.values() {
-            let parent = shard.parent.as_ref();
-            if let Some(parent) = parent.filter(|parent| self.shards.contains_key(*parent)) {
-                let siblings = children.entry(parent.clone()).or_default();
-                siblings.push(shard.clone());
-            }
-        }
-        children
-    }
-
     /// Where a look for as many as possible begins, and for how many that is.
     fn affordable(&self) -> Option<(&ShardId, usize)> {
         let asks = |asked: &Asked| asked.answer.is_some();

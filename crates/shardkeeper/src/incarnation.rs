@@ -132,18 +132,7 @@ impl Parts {
                 Ok(joined) => return Ok(Begun::Joined(joined)),
                 Err(Joining::Over) => return Ok(Begun::Over),
                 Err(Joining::Refused(why)) => return Err(Error::new(ErrorKind::Invalid, why)),
-                Err(Joining::Failed(error)) => {
-                    let PortError {
-                        action,
-                        kind,
-                        message,
-                    } = error;
-                    self.observers.emit(&Event::CallFailed {
-                        action,
-                        kind,
-                        message,
-                    });
-                }
+                Err(Joining::Failed(error)) => self.observers.call_failed(&error),
             }
         }
     }

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use shardkeeper_core::checkpoint::Checkpoint;
-use shardkeeper_core::event::Event;
 use shardkeeper_core::ids::ShardId;
 use shardkeeper_core::lease::{Departure, Held, Lease, NewLease, Resolved};
 use shardkeeper_core::membership::WorkerRow;
@@ -252,15 +251,6 @@ impl LeaseWriter {
     }
 
     fn told(&self, error: &PortError) {
-        let PortError {
-            kind,
-            action,
-            message,
-        } = error.clone();
-        self.observers.emit(&Event::CallFailed {
-            action,
-            kind,
-            message,
-        });
+        self.observers.call_failed(error);
     }
 }

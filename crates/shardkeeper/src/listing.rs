@@ -11,7 +11,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use shardkeeper_core::event::Event;
 use shardkeeper_core::ids::{ShardId, StreamArn};
 use shardkeeper_core::lineage::Shard;
 use shardkeeper_core::planted;
@@ -67,7 +66,7 @@ pub(crate) struct Listing {
     pub(crate) observers: Observers,
     pub(crate) turns: Turns,
     /// The shards whose ends are looked into.
-    pub(crate) ends: Ends,
+    ends: Ends,
     /// What they list.
     flights: Flights,
 }
@@ -216,6 +215,7 @@ impl Listing {
         }
     }
 
+    /// What a listing of everything says, which all share that ask at the same time.
     async fn by_everything(&self, place: &Place) -> Result<Verdict, PortError> {
         let listed = match self.complete_for_all(&place.stream).await {
             Err(error) if error.kind == FailureKind::NotFound => return Ok(Verdict::Unlisted),
@@ -299,17 +299,22 @@ impl Listing {
     }
 
     pub(crate) fn told(&self, error: &PortError) {
-        let PortError {
-            action,
-            kind,
-            message,
-        } = error.clone();
-        self.observers.emit(&Event::CallFailed {
-            action,
-            kind,
-            message,
-        });
+        self.observers.call_failed(error);
     }
+}
+
+/// The children of each parent, of which there are some.
+pub(crate) fn by_parent<'a>(
+    shards: impl IntoIterator<Item = &'a Shard>,
+) -> BTreeMap<ShardId, Vec<Shard>> {
+    let mut children: BTreeMap<ShardId, Vec<Shard>> = BTreeMap::new();
+    for shard in shards {
+        if let Some(parent) = &shard.parent {
+            let siblings = children.entry(parent.clone()).or_default();
+            siblings.push(shard.clone());
+        }
+    }
+    children
 }
 
 /// A listing that goes on.

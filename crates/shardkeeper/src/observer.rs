@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use shardkeeper_core::event::Event;
+use shardkeeper_core::ports::PortError;
 
 /// Listens to everything a worker says about itself.
 ///
@@ -35,6 +36,15 @@ impl Observers {
             // The panic hook has told it already. Beats and discovery must not end by it.
             let _ = catch_unwind(AssertUnwindSafe(|| observer.observe(event)));
         }
+    }
+
+    /// A call failed, and is tried again.
+    pub(crate) fn call_failed(&self, error: &PortError) {
+        self.emit(&Event::CallFailed {
+            action: error.action,
+            kind: error.kind,
+            message: error.message.clone(),
+        });
     }
 }
 

@@ -379,22 +379,9 @@ impl ShardReader {
             FailureKind::Invalid if self.not_before.is_none() => self.begin_at_the_horizon(),
             _ => {}
         }
-        self.tell(error.clone());
+        self.world.observers.call_failed(error);
         self.retry.pause().await;
         None
-    }
-
-    fn tell(&self, error: PortError) {
-        let PortError {
-            action,
-            kind,
-            message,
-        } = error;
-        self.world.observers.emit(&Event::CallFailed {
-            action,
-            kind,
-            message,
-        });
     }
 
     fn crowded(&mut self) {

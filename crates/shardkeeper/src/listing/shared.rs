@@ -11,7 +11,7 @@ use shardkeeper_core::lineage::Shard;
 use shardkeeper_core::ports::{PortError, StreamStatus};
 use tokio::sync::Mutex as Turn;
 
-use super::{Listed, Listing};
+use super::{Listed, Listing, by_parent};
 
 /// The listings that are shared, by stream. What one showed is kept as long as somebody waits for it.
 #[derive(Debug, Clone, Default)]
@@ -44,19 +44,10 @@ pub(super) struct Everything {
 
 impl From<Listed> for Everything {
     fn from(Listed { status, shards, .. }: Listed) -> Self {
-        let mut children: BTreeMap<ShardId, Vec<Shard>> = BTreeMap::new();
-        for shard in shards.values() {
-            if let Some(parent) = &shard.parent {
-                children
-                    .entry(parent.clone())
-                    .or_default()
-                    .push(shard.clone());
-            }
-        }
         Self {
             status,
+            children: by_parent(shards.values()),
             shards,
-            children,
         }
     }
 }
