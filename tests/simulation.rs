@@ -50,6 +50,10 @@ const FOUND: &[(u64, &str)] = &[
         "L7: refused listings of four workers were more than the account's",
     ),
     (
+        2766,
+        "L1: a copied machine joined under the name of a worker that was over, and was struck off by who remembered that one",
+    ),
+    (
         282,
         "S2: a gap was told twice under one lease, because acknowledgements were dropped",
     ),

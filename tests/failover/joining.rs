@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use shardkeeper::WorkerHandle;
 use shardkeeper_testkit::faults::{Effect, Fault};
 use shardkeeper_tests::World;
 
@@ -22,6 +23,10 @@ fn members(world: &World) -> BTreeSet<String> {
         .iter()
         .filter_map(|id| id.as_str().map(str::to_owned))
         .collect()
+}
+
+fn name(worker: &WorkerHandle) -> String {
+    worker.status().worker.expect("it joined").to_string()
 }
 
 fn worker_rows(world: &World) -> BTreeSet<String> {
@@ -61,6 +66,30 @@ async fn l6_who_owns_leases_is_a_member_however_the_enrolment_went() {
         );
         world.write(10, 1).await;
         delivered(&world, SOON, 10).await;
+        worker.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn l1_who_was_struck_off_while_it_beats_enrols_again() {
+    let world = World::with(48, shards(4)).await;
+    let fleet = [
+        world.start_with("a", done).await,
+        world.start_with("b", done).await,
+    ];
+    let spread = |_: &World| fleet.iter().all(|worker| ours(worker) == 2);
+    world.until(SOON * 4, "spread", spread).await;
+    let all: BTreeSet<String> = fleet.iter().map(name).collect();
+    assert_eq!(members(&world), all);
+    world.remove_column("shardkeeper/group", "members").await;
+    assert_eq!(members(&world), BTreeSet::new());
+    world
+        .until(SOON, "members again", |world| members(world) == all)
+        .await;
+    let names: BTreeSet<String> = fleet.iter().map(name).collect();
+    assert_eq!(names, all, "neither had to begin again");
+    assert!(spread(&world), "neither lost a lease");
+    for worker in fleet {
         worker.shutdown().await.unwrap();
     }
 }

@@ -185,6 +185,21 @@ impl WorkerRow {
         )
     }
 
+    /// The incarnation is alive as its row says: who enrols again was not buried meanwhile.
+    pub fn is_living(id: &WorkerId) -> Write {
+        let living = WorkerState::Living.name();
+        let conditions = vec![Condition::Equals(STATE.into(), living.into())];
+        Write::check(worker_key(id), conditions)
+    }
+
+    /// The incarnation has left, was buried, or has no row. Who is struck off for it must be so at that moment: a
+    /// copy of its machine may have joined under its name since it was judged (S5).
+    pub fn is_gone(id: &WorkerId) -> Write {
+        let alive = [WorkerState::Living, WorkerState::Leaving];
+        let other_than = |state: WorkerState| Condition::Differs(STATE.into(), state.name().into());
+        Write::check(worker_key(id), alive.map(other_than).to_vec())
+    }
+
     /// *Reap*: removes the row of an incarnation that is dead or has left, if it still has the beat
     /// that was judged.
     pub fn reap(id: &WorkerId, beat_id: &str) -> Write {
@@ -518,6 +533,11 @@ impl Watch {
         let is_back =
             seen.beat_id != beat_id && row.is_some_and(|row| row.state != WorkerState::Left);
         if seen.fate.is_over() && !is_back {
+            // Others may have buried or reaped it meanwhile: what was judged is there no more.
+            if seen.beat_id != beat_id {
+                seen.beat_id = beat_id;
+                seen.fate = Fate::Left;
+            }
             return seen.fate;
         }
         if seen.beat_id != beat_id {
@@ -701,6 +721,31 @@ mod tests {
             let fates = [20, 29, 30].map(|now| watch.observe(&id("a"), Some(&copy), at(now), D));
             assert_eq!(fates, [Fate::Alive, Fate::Alive, Fate::Dead]);
         }
+    }
+
+    /// Its copy is buried like any other when it falls silent, but never for the silence of the one before.
+    #[test]
+    fn s5_who_is_struck_off_is_gone_at_that_moment() {
+        let (me, by) = (id("a"), id("b"));
+        let join = |beat| WorkerRow::join(&me, "host", D, beat).apply(None);
+        let (copy, buried) = (
+            join("c0"),
+            WorkerRow::bury(&me, "b0", &by).apply(join("b0").as_ref()),
+        );
+        let leaving =
+            WorkerRow::beat(&me, WorkerState::Leaving, 0, "c0", "c1").apply(copy.as_ref());
+        let gone = |row: &Option<Row>| WorkerRow::is_gone(&me).allowed(row.as_ref());
+        let rows = [None, buried.clone(), copy.clone(), leaving];
+        assert_eq!(rows.each_ref().map(gone), [true, true, false, false]);
+        let lives = |row: &Option<Row>| WorkerRow::is_living(&me).allowed(row.as_ref());
+        assert_eq!(rows.each_ref().map(lives), [false, false, true, false]);
+        // Others may bury what this watch has judged: what is left to do is to strike it off.
+        let mut watch = Watch::default();
+        let before = row("b0", WorkerState::Living);
+        watch.observe(&me, Some(&before), at(0), D);
+        assert_eq!(watch.observe(&me, Some(&before), at(10), D), Fate::Dead);
+        let buried = buried.as_ref().and_then(WorkerRow::parse);
+        assert_eq!(watch.observe(&me, buried.as_ref(), at(12), D), Fate::Left);
     }
 
     #[test]

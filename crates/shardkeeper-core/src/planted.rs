@@ -83,8 +83,8 @@ plants! {
     CachedVerdict,
     /// A worker begins each life under the same name, and takes an existing row for its own.
     SameIdAccepted,
-    /// Whether the group knows a new worker is not looked at.
-    EnrolUnverified,
+    /// Whether the group knows a worker is not looked at.
+    StruckOffUnnoticed,
     /// The row of a worker that was just buried is removed at once.
     ReapsTheBuried,
     /// A throttled beat means that the row is somebody else's.

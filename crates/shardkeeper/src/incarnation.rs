@@ -161,10 +161,10 @@ impl Parts {
             }
         }
         standing.begin(sent + lease_duration.saturating_sub(self.settings.margin));
-        // Without it nobody would watch us, or give us anything. The row that is left behind otherwise is reaped.
-        if !self.enrol(&me).await? {
+        // The first look tells whether it came to something. The row that is left behind otherwise is reaped.
+        if !self.settle(&[GroupRow::enrol(&me)]).await? {
             return Err(Joining::Failed(unexpected(
-                "the group row did not take the worker up as a member",
+                "the group row was gone when the worker joined",
             )));
         }
         Ok(Joined {
@@ -172,19 +172,6 @@ impl Parts {
             standing,
             beat_id,
         })
-    }
-
-    /// True when the group row shows us as a member: an answer without the row proves nothing.
-    async fn enrol(&self, me: &WorkerId) -> Result<bool, Joining> {
-        let enrol = [GroupRow::enrol(me)];
-        let answer = self.store.write(&enrol).await.map_err(Joining::Failed)?;
-        let Answer::Applied(rows) = answer else {
-            return Ok(false);
-        };
-        let row = rows.into_iter().next().flatten();
-        let group = row.and_then(|row| GroupRow::parse(&row));
-        let unverified = planted!(EnrolUnverified);
-        Ok(unverified || group.is_some_and(|group| group.members.contains(me)))
     }
 
     /// Makes sure that the table is marked as this application's.

@@ -8,6 +8,7 @@ use shardkeeper_core::ids::WorkerId;
 use shardkeeper_core::membership::{
     Fate, GroupRow, ReadAt, SCHEMA, WorkerRow, group_key, neighbours, worker_key,
 };
+use shardkeeper_core::planted;
 use shardkeeper_core::ports::{Answer, PortError};
 use shardkeeper_core::row::{Row, RowKey};
 
@@ -75,6 +76,7 @@ impl LeaseKeeper {
                 return Ok(Some(refused));
             }
             self.compare_groups(&group);
+            self.enrol_again(&group).await;
             self.group = Some(group);
         }
         for id in &watched {
@@ -88,6 +90,18 @@ impl LeaseKeeper {
         self.bury_the_dead().await;
         self.lead_if_nobody_does().await?;
         Ok(None)
+    }
+
+    /// The group may not show us: the answer to joining proved nothing, or we were struck off like whoever had our
+    /// name before. Nobody would watch us, or give us anything.
+    async fn enrol_again(&self, group: &GroupRow) {
+        if group.members.contains(&self.me) || planted!(StruckOffUnnoticed) {
+            return;
+        }
+        let enrol = [GroupRow::enrol(&self.me), WorkerRow::is_living(&self.me)];
+        if let Err(error) = self.store.write(&enrol).await {
+            self.told(&error);
+        }
     }
 
     pub(super) fn observe(&mut self, id: &WorkerId, row: Option<&WorkerRow>, read: ReadAt) {
@@ -114,11 +128,11 @@ impl LeaseKeeper {
             .cloned()
             .collect();
         for id in over {
-            let mut writes = vec![GroupRow::strike(&id)];
-            if let (Fate::Dead, Some(judged)) = (self.watch.fate(&id), self.watch.last_beat(&id)) {
-                writes.push(WorkerRow::bury(&id, judged, &self.me));
-            }
-            if let Err(error) = self.store.write(&writes).await {
+            let over = match (self.watch.fate(&id), self.watch.last_beat(&id)) {
+                (Fate::Dead, Some(judged)) => WorkerRow::bury(&id, judged, &self.me),
+                _ => WorkerRow::is_gone(&id),
+            };
+            if let Err(error) = self.store.write(&[GroupRow::strike(&id), over]).await {
                 self.told(&error);
             }
         }
