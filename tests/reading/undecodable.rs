@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shardkeeper::{Decision, Event, LossCause, WorkerHandle};
-use shardkeeper_testkit::faults::Fault;
+use shardkeeper_testkit::faults::{Effect, Fault};
 use shardkeeper_tests::World;
 
 use super::{SOON, answer, assert_once, delivered, done, first_page, open_shards, shards};
@@ -92,6 +92,32 @@ async fn s2_by_default_an_undecodable_record_stops_its_shard_behind_the_record_b
         .unwrap()
         .0;
     assert_eq!(row["checkpoint"]["S"].as_str().unwrap(), last.as_str());
+    worker.shutdown().await.unwrap();
+}
+
+/// What follows is not this worker's any more, however long the stop takes to be stored.
+#[tokio::test(start_paused = true)]
+async fn l8_a_shard_that_is_about_to_be_let_go_is_not_read_on() {
+    let world = damaged(96, &[4], odd_size).await;
+    let hangs = Fault::new("UpdateItem", Effect::Hangs).containing("\"checkpoint\"");
+    world.emulator.faults().inject(hangs);
+    let worker = start(&world, Decision::Stop).await;
+    let told = |world: &World| world.events.losses().len() == 1;
+    world.until(SOON, "told", told).await;
+    let second = Duration::from_secs(1);
+    world.pass(second).await;
+    let reads = || world.emulator.calls().get("GetRecords").copied();
+    let before = reads();
+    for value in 2..5 {
+        world.write(5, value).await;
+        world.pass(second).await;
+    }
+    assert_eq!(reads(), before);
+    world.emulator.faults().clear();
+    let stopped = |event: &Event| matches!(event, Event::ShardStopped { .. });
+    world
+        .until(SOON, "stopped", |w| w.events.count(stopped) == 1)
+        .await;
     worker.shutdown().await.unwrap();
 }
 

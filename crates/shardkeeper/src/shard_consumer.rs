@@ -251,7 +251,9 @@ impl ShardConsumer {
     /// Tells the table what waits: it is asked again after everything that happens.
     fn feed(&mut self) {
         match self.life.stage() {
-            Stage::Idle if self.again_at.is_none() => self.feed_idle(),
+            // While it is to leave, a checkpoint is on its way, and what is behind it is the next owner's to tell, or was
+            // told and stopped at.
+            Stage::Idle if self.again_at.is_none() && !self.life.is_to_leave() => self.feed_idle(),
             Stage::Parting => self.part(),
             _ => {}
         }
@@ -272,8 +274,6 @@ impl ShardConsumer {
             self.happened(Happened::Ready);
         } else if !self.out.is_empty() {
             // What follows is only for a shard of which everything is acknowledged.
-        } else if self.life.is_to_leave() {
-            // A checkpoint is on its way, and what is behind it is the next owner's to tell, or was told and stopped at.
         } else if let Some(gap) = self.gap.take() {
             self.decide(&gap);
         } else if self.read_to_the_end {
@@ -318,7 +318,8 @@ impl ShardConsumer {
         let waiting = self.queue.len() + usize::from(self.hand.is_some());
         let room = waiting <= usize::from(self.world.settings.prefetch_pages);
         let room = room && (waiting == 0 || self.world.reading.budget.is_ample());
-        if !room || self.gap.is_some() || self.read_to_the_end || self.fetching.is_some() {
+        let over = self.gap.is_some() || self.read_to_the_end || self.life.is_to_leave();
+        if !room || over || self.fetching.is_some() {
             return;
         }
         if let Some(mut reader) = self.reader.take() {
