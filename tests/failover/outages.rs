@@ -105,17 +105,9 @@ async fn failure_30_beats_go_first_while_everything_else_of_the_table_is_throttl
     recovers(&world, fleet, 40).await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn failure_32_a_permission_that_is_withdrawn_for_an_hour_is_asked_for_sparingly() {
-    for operation in [
-        "UpdateItem",
-        "TransactWriteItems",
-        "Scan",
-        "BatchGetItem",
-        "GetRecords",
-        "GetShardIterator",
-        "DescribeStream",
-    ] {
+/// One permission after another is withdrawn from a fleet at work, for an hour.
+async fn withdrawn(operations: &[&'static str]) {
+    for operation in operations {
         let (world, fleet) = at_work(603).await;
         world.emulator.expire_iterators();
         world.emulator.roll_over_all(TABLE).unwrap();
@@ -128,6 +120,16 @@ async fn failure_32_a_permission_that_is_withdrawn_for_an_hour_is_asked_for_spar
         );
         recovers(&world, fleet, 40).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn failure_32_a_permission_for_the_lease_table_that_is_withdrawn_is_asked_for_sparingly() {
+    withdrawn(&["UpdateItem", "TransactWriteItems", "Scan", "BatchGetItem"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn failure_32_a_permission_for_the_stream_that_is_withdrawn_is_asked_for_sparingly() {
+    withdrawn(&["GetRecords", "GetShardIterator", "DescribeStream"]).await;
 }
 
 #[tokio::test(start_paused = true)]
