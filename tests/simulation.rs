@@ -54,6 +54,18 @@ const FOUND: &[(u64, &str)] = &[
         "L1: a copied machine joined under the name of a worker that was over, and was struck off by who remembered that one",
     ),
     (
+        1551,
+        "L8: a shard that was to be let go was read on, and its pages thrown away, while the write hung",
+    ),
+    (
+        3649,
+        "S12: calls that hung one after another were taken for a keeper that is not at work, and cost every lease",
+    ),
+    (
+        1531,
+        "L2, of the judge itself: a listing of a hundred pages is made more rarely",
+    ),
+    (
         282,
         "S2: a gap was told twice under one lease, because acknowledgements were dropped",
     ),

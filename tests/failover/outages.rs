@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shardkeeper::{Health, Settings, WorkerHandle};
+use shardkeeper::{Event, Health, Settings, WorkerHandle};
 use shardkeeper_testkit::faults::{Effect, Fault};
 use shardkeeper_tests::{APPLICATION, TABLE, World};
 
@@ -199,4 +199,31 @@ async fn failure_10_a_worker_whose_answers_are_lost_but_whose_writes_arrive_stop
     assert!(last.unwrap() <= cut + believed, "{:?}", last.unwrap() - cut);
     faults.clear();
     recovers(&world, fleet, 140).await;
+}
+
+/// Five workers die at once, and what is written about their deaths is answered by nothing for a while.
+#[tokio::test(start_paused = true)]
+async fn s12_a_worker_whose_calls_hang_one_after_another_is_at_work_all_the_same() {
+    let world = World::with(606, shards(6)).await;
+    let worker = world.start_with("a", done).await;
+    let mut others = Vec::new();
+    for name in ["b", "c", "d", "e", "f"] {
+        others.push(world.start_with(name, done).await);
+    }
+    world
+        .until(SOON * 4, "shared", |_| ours(&worker) == 1)
+        .await;
+    for other in others {
+        other.abort();
+    }
+    let hangs = Fault::new("TransactWriteItems", Effect::Hangs);
+    world.emulator.faults().inject(hangs);
+    world.pass(Duration::from_secs(90)).await;
+    world.emulator.faults().clear();
+    world
+        .until(TAKE_OVER, "all taken over", |_| ours(&worker) == 6)
+        .await;
+    let given_up = |event: &Event| matches!(event, Event::WorkerDemoted { .. });
+    assert_eq!(world.events.count(given_up), 0);
+    worker.shutdown().await.unwrap();
 }

@@ -4,6 +4,7 @@
 //! What to take is decided by [`balance::plan`], who is alive by [`Watch`]; this file reads, acts and keeps
 //! account of the tasks. A stale read can make it try the wrong thing, never do it: every write is conditional.
 
+mod at_work;
 mod blocked;
 mod claiming;
 mod foreign;
@@ -34,6 +35,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use self::at_work::AtWork;
 use self::sweeping::Swept;
 use self::watching::Looked;
 pub(crate) use self::watching::refuse;
@@ -162,8 +164,14 @@ impl LeaseKeeper {
             found,
             highest_epoch,
         } = discovery;
-        Self {
+        let store = Arc::new(AtWork {
             store: Arc::clone(&world.writer.store),
+            env: world.env.clone(),
+            standing: Arc::clone(&world.standing),
+            patience: world.settings.patience(),
+        });
+        Self {
+            store,
             world,
             me,
             application,

@@ -13,15 +13,11 @@ use shardkeeper_core::planted;
 use shardkeeper_core::ports::PortError;
 use shardkeeper_core::row::RowKey;
 
+use super::at_work::still_at_work;
 use super::watching::READ_AT_ONCE;
 use super::{Ended, LeaseKeeper};
-use crate::env::Env;
 use crate::retry::Retry;
 use crate::shard_consumer::Order;
-use crate::standing::Standing;
-
-/// How often a keeper that is leaving says that it is still at work.
-const TICK: Duration = Duration::from_millis(500);
 
 impl LeaseKeeper {
     /// The incarnation no longer believes in itself: its tasks end, and nothing durable is done.
@@ -213,13 +209,5 @@ impl Targets {
             }
             None => Departure::Free,
         }
-    }
-}
-
-/// Beats go on while the keeper is busy leaving. Never returns.
-async fn still_at_work(env: &Env, standing: &Standing) {
-    loop {
-        standing.tick();
-        env.sleep(TICK).await;
     }
 }

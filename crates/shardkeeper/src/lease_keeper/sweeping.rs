@@ -122,7 +122,7 @@ impl LeaseKeeper {
                 .write(&[WorkerRow::reap(&row.id, &row.beat_id)])
                 .await
             {
-                self.told(&error);
+                return self.told(&error);
             }
         }
     }
