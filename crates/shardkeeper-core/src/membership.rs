@@ -500,6 +500,8 @@ pub struct Watch {
 struct Seen {
     /// `None`: the row was absent, which is a sighting like any other (hole 4).
     beat_id: Option<String>,
+    /// The latest read showed a row.
+    has_row: bool,
     first_seen: Duration,
     lease_duration: Duration,
     leases: u64,
@@ -524,18 +526,19 @@ impl Watch {
             .unwrap_or(default_duration);
         let seen = self.seen.entry(id.clone()).or_insert_with(|| Seen {
             beat_id: beat_id.clone(),
+            has_row: false,
             first_seen: read.received,
             lease_duration,
             leases: 0,
             fate: Fate::Alive,
         });
+        seen.has_row = row.is_some();
         // Who beats under the name of a worker that is over may be a copy of its machine, and believe in itself like any other.
         let is_back =
             seen.beat_id != beat_id && row.is_some_and(|row| row.state != WorkerState::Left);
         if seen.fate.is_over() && !is_back {
-            // Others may have buried or reaped it meanwhile: what was judged is there no more.
-            if seen.beat_id != beat_id {
-                seen.beat_id = beat_id;
+            if row.is_some_and(|row| row.state == WorkerState::Left) {
+                // Others have buried it meanwhile: the beat that was judged is there no more.
                 seen.fate = Fate::Left;
             }
             return seen.fate;
@@ -577,9 +580,10 @@ impl Watch {
             .min()
     }
 
-    /// The beat that was judged, for reaping.
+    /// The beat that was judged, for burying; `None` when the row is gone.
     pub fn last_beat(&self, id: &WorkerId) -> Option<&str> {
-        self.seen.get(id)?.beat_id.as_deref()
+        let seen = self.seen.get(id).filter(|seen| seen.has_row)?;
+        seen.beat_id.as_deref()
     }
 
     /// Since when, on this worker's clock, the incarnation has shown the same beat.
@@ -744,6 +748,9 @@ mod tests {
         let before = row("b0", WorkerState::Living);
         watch.observe(&me, Some(&before), at(0), D);
         assert_eq!(watch.observe(&me, Some(&before), at(10), D), Fate::Dead);
+        assert_eq!(watch.last_beat(&me), Some("b0"));
+        let gone = watch.observe(&me, None, at(11), D);
+        assert_eq!((gone, watch.last_beat(&me)), (Fate::Dead, None));
         let buried = buried.as_ref().and_then(WorkerRow::parse);
         assert_eq!(watch.observe(&me, buried.as_ref(), at(12), D), Fate::Left);
     }
