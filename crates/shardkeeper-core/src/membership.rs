@@ -145,6 +145,12 @@ impl WorkerRow {
         )
     }
 
+    /// True for the row of a worker that is not its latest, but its own as it was before the `counted` beats: only a restore
+    /// does that while it is entitled. Once it has lapsed its row may have been reaped, and made again by its own late join.
+    pub fn was_set_back(&self, counted: u64, entitled: bool) -> bool {
+        entitled && self.beat < counted && self.state != WorkerState::Left
+    }
+
     /// *Bump*: asks for a worker's attention. Fails when its row is gone or it has left.
     pub fn bump(id: &WorkerId) -> Write {
         let conditions = vec![
@@ -924,6 +930,18 @@ mod tests {
         assert!(group(&founded).is_behind(&group(&now)));
         assert!(!group(&now).is_behind(&group(&founded)));
         assert!(!group(&now).is_behind(&group(&now)));
+    }
+
+    /// A join may land minutes after it was sent, when the row that it made the first time is reaped.
+    #[test]
+    fn hole_18_a_row_that_its_own_late_join_made_again_was_not_set_back() {
+        let again = WorkerRow::join(&id("a"), "host", D, "b0").apply(None);
+        let again = again.as_ref().and_then(WorkerRow::parse).unwrap();
+        assert!(again.was_set_back(7, true), "only a restore does that");
+        assert!(!again.was_set_back(7, false), "it has lapsed");
+        assert!(!again.was_set_back(0, true), "it has not beaten yet");
+        let buried = row("buried", WorkerState::Left);
+        assert!(!buried.was_set_back(7, true));
     }
 
     #[test]

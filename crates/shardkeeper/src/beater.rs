@@ -182,19 +182,15 @@ impl Beater {
             return Beat::Unanswered;
         };
         let row = rows.values().next().and_then(WorkerRow::parse);
+        let set_back = |row: WorkerRow| row.was_set_back(self.counted, self.standing.holds());
         match beat_found(row.as_ref(), &self.acknowledged, unresolved) {
             BeatFound::Gone => Beat::Foreign("the worker's row is gone"),
             BeatFound::Unresolved => row.map_or(Beat::Unanswered, Beat::Behind),
             BeatFound::Known => Beat::Unanswered,
-            BeatFound::Foreign if row.is_some_and(|row| self.was_set_back(&row)) => Beat::SetBack,
+            BeatFound::Foreign if row.is_some_and(set_back) => Beat::SetBack,
             BeatFound::Foreign => Beat::Foreign(
                 "somebody else wrote the worker's beat: it was found dead, or it was cloned",
             ),
         }
-    }
-
-    /// The row is ours as it was some beats ago: only a restore does that.
-    fn was_set_back(&self, row: &WorkerRow) -> bool {
-        row.beat < self.counted && row.state != WorkerState::Left
     }
 }
