@@ -28,6 +28,7 @@ pub mod page;
 #[doc(hidden)]
 pub mod planted;
 pub mod ports;
+pub mod reached;
 pub mod record;
 pub mod row;
 pub mod succession;

@@ -85,6 +85,8 @@ plants! {
     SameIdAccepted,
     /// Whether the group knows a worker is not looked at.
     StruckOffUnnoticed,
+    /// What is known of the lease table dies with the incarnation.
+    ForgetsTheTable,
     /// The row of a worker that was just buried is removed at once.
     ReapsTheBuried,
     /// A throttled beat means that the row is somebody else's.

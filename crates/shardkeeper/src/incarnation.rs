@@ -1,14 +1,14 @@
 //! The lives of one worker: joins as a new incarnation, works, and begins again when it gave itself up.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use shardkeeper_core::event::Event;
 use shardkeeper_core::ids::WorkerId;
-use shardkeeper_core::lease::{Lease, Stop};
+use shardkeeper_core::lease::Lease;
 use shardkeeper_core::membership::{GroupRow, WorkerRow, group_key, worker_key};
 use shardkeeper_core::planted;
 use shardkeeper_core::ports::{Answer, LeaseStore, PortError, StreamSource};
+use shardkeeper_core::reached::Reached;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -17,9 +17,11 @@ use crate::beater::Beater;
 use crate::env::Env;
 use crate::error::{Error, ErrorKind};
 use crate::fetch_budget::FetchBudget;
+use crate::group_stop::{GroupStop, why_stopped};
 use crate::lease_keeper::{DiscoveryLine, Ended, LeaseKeeper, refuse};
 use crate::lease_writer::LeaseWriter;
 use crate::listing::Listing;
+use crate::memory::Memory;
 use crate::observer::Observers;
 use crate::processor::{Factory, OnDataLoss};
 use crate::retry::Retry;
@@ -51,8 +53,8 @@ pub(crate) struct Parts {
     pub(crate) on_data_loss: OnDataLoss,
     /// One for all incarnations: pages of a former one may still be in a processor.
     pub(crate) budget: FetchBudget,
-    /// The highest epoch that any incarnation of this worker ever saw.
-    pub(crate) highest_epoch: Arc<AtomicU64>,
+    /// What any incarnation of this worker ever saw of the table.
+    pub(crate) memory: Arc<Memory>,
 }
 
 /// What became of joining.
@@ -199,39 +201,58 @@ impl Parts {
     }
 
     /// Is the table this application's, and the application this stream's? The leases say it before the
-    /// group row does: a stream is marked as listed only when a later listing finds it leased.
+    /// group row does: a stream is marked as listed only when a later listing finds it leased. And is it ahead of what a
+    /// former incarnation saw?
     pub(crate) async fn accept(&self, group: &GroupRow) -> Result<(), Joining> {
         self.raise_stopped_floor(group).await?;
         let rows = self.store.sweep().await.map_err(Joining::Failed)?;
         let leases = rows.iter().filter_map(|row| Lease::parse(row).ok());
+        let leases: Vec<Lease> = leases.collect();
         let refused = refuse(group, &self.application).or_else(|| {
-            self.sources
-                .refused_by(group, leases.map(|lease| lease.stream))
+            let streams = leases.iter().map(|lease| lease.stream.clone());
+            self.sources.refused_by(group, streams)
         });
-        match refused {
-            Some(why) => Err(Joining::Refused(why)),
-            None if self.sources.are_over(group) => Err(Joining::Over),
-            None => Ok(()),
+        if let Some(why) = refused {
+            return Err(Joining::Refused(why));
+        }
+        if let Some(fell) = self.memory.compare(Reached::of(group, &leases)) {
+            return Err(self.stop_the_group(why_stopped(&fell)).await);
+        }
+        if self.sources.are_over(group) {
+            return Err(Joining::Over);
+        }
+        Ok(())
+    }
+
+    /// What fell is still known when this has failed, and falls again in the next attempt to join.
+    async fn stop_the_group(&self, why: String) -> Joining {
+        match self.group_stop().write(&why).await {
+            Ok(true) => {
+                let told = why.clone();
+                self.observers.emit(&Event::GroupStopped { why: told });
+                Joining::Refused(why)
+            }
+            Ok(false) => Joining::Failed(unexpected(AT_ONCE)),
+            Err(error) => Joining::Failed(error),
         }
     }
 
-    /// The copy that a table was restored from may have been stopped already, below what we have seen since.
     async fn raise_stopped_floor(&self, group: &GroupRow) -> Result<(), Joining> {
-        let highest = self.highest_epoch.load(Ordering::Acquire);
-        let stopped = group.stopped.as_ref();
-        let Some(why) = stopped.filter(|_| highest > group.epoch_floor) else {
-            return Ok(());
-        };
-        let stop = Stop {
-            why: why.clone(),
-            by: WorkerId::new(&self.name, self.env.fresh_bits()),
-            at: self.source.service_time(),
-        };
-        if self.settle(&[group.stop(&stop, highest)]).await? {
-            return Ok(());
+        match self.group_stop().raise_floor(group).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Joining::Failed(unexpected(AT_ONCE))),
+            Err(error) => Err(Joining::Failed(error)),
         }
-        let why = "another worker wrote the floor of the stopped group at the same moment";
-        Err(Joining::Failed(unexpected(why)))
+    }
+
+    fn group_stop(&self) -> GroupStop<'_> {
+        GroupStop {
+            store: &self.store,
+            source: &self.source,
+            memory: &self.memory,
+            // No incarnation of it yet.
+            me: WorkerId::new(&self.name, 0),
+        }
     }
 
     async fn settle(&self, writes: &[shardkeeper_core::row::Write]) -> Result<bool, Joining> {
@@ -252,7 +273,7 @@ impl Parts {
         let world = self.world(standing, factory);
         let (term, listens) = watch::channel(None);
         let found = Arc::new(Notify::new());
-        let highest_epoch = Arc::clone(&self.highest_epoch);
+        let memory = Arc::clone(&self.memory);
         // Whatever ends this future, a crash included, ends the tasks below it.
         let _over = standing.over().clone().drop_guard();
         let (mut nudges, mut discovering) = (Vec::new(), Vec::new());
@@ -270,7 +291,7 @@ impl Parts {
                 term: listens.clone(),
                 nudge: Arc::clone(&nudge),
                 found: Arc::clone(&found),
-                highest_epoch: Arc::clone(&highest_epoch),
+                memory: Arc::clone(&memory),
                 stragglers: Stragglers::default(),
             };
             let depended_on = standing.depends_on_me("discovery stopped");
@@ -291,7 +312,7 @@ impl Parts {
                 term,
                 nudges,
                 found,
-                highest_epoch,
+                memory,
             },
         );
         Ok(keeper.run(leave).await)
@@ -358,6 +379,9 @@ impl Parts {
         }
     }
 }
+
+/// Why a stop could not be written.
+const AT_ONCE: &str = "another worker wrote the floor of the stopped group at the same moment";
 
 pub(crate) const DAMAGED_GROUP: &str = "the row shardkeeper/group of the lease table is damaged; give it back its columns application and schema";
 

@@ -19,7 +19,6 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -30,6 +29,7 @@ use shardkeeper_core::lease::{Departure, Held, Lease, Sighting};
 use shardkeeper_core::membership::{GroupRow, Watch};
 use shardkeeper_core::planted;
 use shardkeeper_core::ports::{LeaseStore, PortError};
+use shardkeeper_core::reached::Reached;
 use shardkeeper_core::row::RowKey;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -39,6 +39,7 @@ use self::at_work::AtWork;
 use self::sweeping::Swept;
 use self::watching::Looked;
 pub(crate) use self::watching::refuse;
+use crate::memory::Memory;
 use crate::pulse::Pulse;
 use crate::shard_consumer::{ConsumerWorld, Finished, Order, ShardConsumer, under_way};
 use crate::status::StatusBoard;
@@ -79,8 +80,10 @@ pub(crate) struct LeaseKeeper {
     asked: Option<Asked>,
     /// Leases that nobody takes and we must not, as they were last told.
     left_over: usize,
-    /// The highest epoch that was ever seen; discovery makes new leases above it.
-    highest_epoch: Arc<AtomicU64>,
+    /// What the process knows of the table beyond this incarnation.
+    memory: Arc<Memory>,
+    /// What it knew before this incarnation read the same itself.
+    before: Reached,
     /// The table was set back in time: why this worker thinks so.
     set_back: Option<String>,
     /// The group's count of changes before the latest sweep.
@@ -105,8 +108,8 @@ pub(crate) struct DiscoveryLine {
     pub(crate) nudges: Vec<Arc<Notify>>,
     /// To the keeper: leases were made.
     pub(crate) found: Arc<Notify>,
-    /// To discovery: no new lease begins at or below this epoch.
-    pub(crate) highest_epoch: Arc<AtomicU64>,
+    /// What the process knows of the table: no new lease begins at or below an epoch that it has seen.
+    pub(crate) memory: Arc<Memory>,
 }
 
 struct Running {
@@ -162,7 +165,7 @@ impl LeaseKeeper {
             term,
             nudges,
             found,
-            highest_epoch,
+            memory,
         } = discovery;
         let store = Arc::new(AtWork {
             store: Arc::clone(&world.writer.store),
@@ -187,7 +190,8 @@ impl LeaseKeeper {
             running: BTreeMap::new(),
             blocked: BTreeMap::new(),
             left_over: 0,
-            highest_epoch,
+            before: memory.take(),
+            memory,
             set_back: None,
             touched: BTreeMap::new(),
             tombstones: BTreeMap::new(),
@@ -332,7 +336,7 @@ impl LeaseKeeper {
             how: how.clone(),
         });
         let key = lease.key.clone();
-        self.highest_epoch.fetch_max(epoch, Ordering::AcqRel);
+        self.memory.saw_epoch(epoch);
         let first_seen = self.world.env.now();
         self.sightings.insert(
             key.clone(),

@@ -15,7 +15,6 @@ mod streams;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use shardkeeper_core::event::Event;
@@ -35,6 +34,7 @@ pub use self::starting::StartPosition;
 pub(crate) use self::stragglers::Stragglers;
 use crate::env::give_way_after;
 use crate::listing::{Listed, Listing};
+use crate::memory::Memory;
 use crate::processor::OnDataLoss;
 use crate::settings::Settings;
 use crate::sources::{Sources, StreamChoice};
@@ -57,7 +57,7 @@ pub(crate) struct ShardDiscovery {
     /// Tells this worker's keeper of leases to take, sooner than its next look would.
     pub(crate) found: Arc<Notify>,
     /// The highest epoch that this worker ever saw: a lease that was deleted by hand begins above it again.
-    pub(crate) highest_epoch: Arc<AtomicU64>,
+    pub(crate) memory: Arc<Memory>,
     pub(crate) stragglers: Stragglers,
 }
 

@@ -407,7 +407,7 @@ impl WorkerBuilder {
             name,
             host,
             env,
-            highest_epoch: Arc::default(),
+            memory: Arc::default(),
             budget: FetchBudget::new(self.settings.fetched_bytes_max),
             settings: Arc::new(self.settings),
             source,

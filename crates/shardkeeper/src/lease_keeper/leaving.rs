@@ -27,6 +27,8 @@ impl LeaseKeeper {
         let env = self.world.env.clone();
         let _ = env.within(bound, self.drain()).await;
         self.abort();
+        let reached = self.reached();
+        self.memory.keep(reached);
         ended
     }
 

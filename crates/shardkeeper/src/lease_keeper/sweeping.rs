@@ -9,7 +9,7 @@ use shardkeeper_core::event::{Acquired, Event};
 use shardkeeper_core::ids::WorkerId;
 use shardkeeper_core::kcl;
 use shardkeeper_core::lease::{Departure, LEASE_ENTITY, Lease, Sighting, column};
-use shardkeeper_core::membership::{Fate, ReadAt, WorkerRow, WorkerState};
+use shardkeeper_core::membership::{Fate, GroupRow, ReadAt, WorkerRow, WorkerState, group_key};
 use shardkeeper_core::planted;
 use shardkeeper_core::ports::PortError;
 use shardkeeper_core::row::{Row, RowKey};
@@ -66,6 +66,14 @@ impl LeaseKeeper {
         }
         self.swept_changes = changes;
         let (rows, foreign) = self.sight_all(rows, read).await;
+        let group = rows.iter().find(|row| row.key == group_key());
+        if let Some(group) = group.and_then(GroupRow::parse) {
+            self.compare_groups(&group);
+        }
+        if self.set_back.is_some() {
+            // Whatever is taken now would be taken with a token that was used.
+            return Ok(());
+        }
         self.judge(&rows, read);
         self.leave_alone().await;
         self.serve_requests();
@@ -139,6 +147,7 @@ impl LeaseKeeper {
             }
         };
         in_parts(rows, look).await;
+        self.before.epochs.clear();
         (others, foreign)
     }
 
@@ -170,6 +179,7 @@ impl LeaseKeeper {
             .get(&row.key)
             .is_some_and(|at| *at >= read.sent);
         let epoch = known.as_ref().map(|seen| seen.lease.epoch);
+        let epoch = epoch.or_else(|| self.before.epochs.get(&row.key).copied());
         self.compare(&lease, epoch.filter(|_| !stale));
         let foreign = known
             .as_ref()

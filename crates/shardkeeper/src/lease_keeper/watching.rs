@@ -76,6 +76,9 @@ impl LeaseKeeper {
                 return Ok(Some(refused));
             }
             self.compare_groups(&group);
+            if self.set_back.is_some() {
+                return Ok(None);
+            }
             self.enrol_again(&group).await;
             self.group = Some(group);
         }

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering;
 
 use shardkeeper_core::checkpoint::Checkpoint;
 use shardkeeper_core::event::{DataLoss, Event, LossCause};
@@ -183,7 +182,7 @@ impl ShardDiscovery {
     /// Above the floor, and above every epoch that this worker has seen: a row that was deleted by hand did not
     /// raise the floor.
     pub(super) fn first_epoch(&self, group: &GroupRow) -> u64 {
-        let highest = self.highest_epoch.load(Ordering::Acquire);
+        let highest = self.memory.highest_epoch();
         group.epoch_floor.max(highest).saturating_add(1)
     }
 
