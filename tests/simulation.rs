@@ -22,6 +22,10 @@ const FOUND: &[(u64, &str)] = &[
         "S1: a child was listed when the next stream of the table had begun",
     ),
     (
+        21,
+        "S5: the lease table was gone while it was restored, and nobody who came back knew that tokens had been used",
+    ),
+    (
         141,
         "S5: the first beats of a copied machine had the ids of its original's",
     ),

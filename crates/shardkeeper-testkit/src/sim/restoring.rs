@@ -17,6 +17,9 @@ use super::world::World;
 const OLDEST_COPY: Time = 10 * MINUTE;
 /// No copy is put in place when the world is about to heal: whoever slept must have time to see it.
 const BEFORE_THE_END: Time = 8 * MINUTE;
+/// A copy is restored under another name: who wants it under the old one deletes the table first, and it is gone until the
+/// copy is there. Often that is longer than any worker believes in itself.
+const LONGEST_GONE: Time = 3 * MINUTE;
 /// A person comes by then.
 const LATEST_HELP: Time = 5 * MINUTE;
 /// And looks after it so often until everything is over: one who slept may see only then that rows fell.
@@ -29,21 +32,45 @@ impl World {
         let group = copy.get(&group_key()).and_then(GroupRow::parse);
         // A copy that says itself that the application is stopped would be resumed at its own floor, whatever was given
         // out since: docs/OPERATIONS.md says not to put that one back.
-        if group.is_some_and(|group| group.stopped.is_none()) {
+        let whole = group.is_some_and(|group| group.stopped.is_none());
+        if whole && !self.weather.lease_table_missing {
             let (made, age) = (self.now, self.long(OLDEST_COPY));
-            self.after(age, move |world| world.put_back(made, copy));
+            self.after(age, move |world| world.set_back(made, copy));
         }
     }
 
-    fn put_back(&mut self, made: Time, copy: BTreeMap<RowKey, Row>) {
-        let late = self.now + BEFORE_THE_END >= BIRTH + self.scenario.trouble;
-        // Whoever comes new cannot know of what was.
-        let witnesses = self.well().into_iter();
-        let witnesses = witnesses.filter(|seat| self.fleet.seats[*seat].incarnation.is_some());
-        if self.healing || late || witnesses.count() == 0 {
+    /// Puts a copy in place of the table: at once, or the table is gone first.
+    fn set_back(&mut self, made: Time, copy: BTreeMap<RowKey, Row>) {
+        let gone = if self.dice.bool() {
+            self.long(LONGEST_GONE)
+        } else {
+            0
+        };
+        if !self.may_be_set_back_after(gone) || self.weather.lease_table_missing {
             return;
         }
-        self.struck(Fault::LeaseTableGone, None, 0);
+        self.struck(Fault::LeaseTableGone, None, gone);
+        if gone == 0 {
+            return self.put_back(made, copy);
+        }
+        self.weather.lease_table_missing = true;
+        self.after(gone, move |world| {
+            world.weather.lease_table_missing = false;
+            if world.may_be_set_back_after(0) {
+                world.put_back(made, copy);
+            }
+        });
+    }
+
+    fn may_be_set_back_after(&self, wait: Time) -> bool {
+        let late = self.now + wait + BEFORE_THE_END >= BIRTH + self.scenario.trouble;
+        // Whoever comes new cannot know of what was.
+        let mut well = self.well().into_iter();
+        let witnessed = well.any(|seat| self.fleet.seats[seat].incarnation.is_some());
+        witnessed && !late && !self.healing
+    }
+
+    fn put_back(&mut self, made: Time, copy: BTreeMap<RowKey, Row>) {
         let fell = self.whose_beats_fall(made, &copy);
         self.happened(Fact::Restored { fell });
         let before = self.all_leases();
@@ -82,6 +109,9 @@ impl World {
     /// What `shardkeeper leases --resume` does, when the application is stopped: all workers are ended first, every lease
     /// is raised above the floor, and the stop is taken back.
     pub(super) fn resume_if_stopped(&mut self) {
+        if self.weather.lease_table_missing {
+            return;
+        }
         let group = self.table.rows.get(&group_key()).and_then(GroupRow::parse);
         let Some((why, floor)) = group.and_then(|group| Some((group.stopped?, group.epoch_floor)))
         else {

@@ -1,7 +1,7 @@
 //! S5: epochs only rise, with every change of owner, and no token is ever given twice. Where they cannot but be, because
 //! the table was set back, whoever knows better stops the application.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shardkeeper_core::event::Event;
 
@@ -10,11 +10,16 @@ use crate::sim::calm::Glance;
 use crate::sim::fleet::millis;
 use crate::sim::ground::Time;
 use crate::sim::oracle::{Author, Fact, Ledger, Scene};
+use crate::sim::world::ShardNo;
 
 #[derive(Default)]
 pub(super) struct OneWriter {
     /// When the table was set back, and who has lived and beaten without a break since before.
     set_back: Option<(Time, BTreeSet<usize>)>,
+    /// When a copy was put in place of the table last.
+    restored_at: Option<Time>,
+    /// The highest epoch of each shard that each worker has held, in the life that it lives now.
+    held: BTreeMap<(usize, ShardNo), u64>,
 }
 
 impl Judge for OneWriter {
@@ -24,19 +29,32 @@ impl Judge for OneWriter {
 
     fn see(&mut self, scene: &Scene<'_>, ledger: &Ledger, fact: &Fact) -> Option<String> {
         self.remember_witnesses(scene.now, ledger, fact);
+        self.remember_tokens(scene.now, fact);
         let Fact::LeaseChanged {
             shard,
             before,
             after: Some(after),
             by: Author::Worker(seat),
+            sent,
         } = fact
         else {
             return None;
         };
         let log = ledger.log(*shard);
-        // Until a person has looked, nobody can know which tokens were used.
-        if log.edited || log.set_back {
+        if log.edited {
             return None;
+        }
+        let owner = before.as_ref().and_then(|before| before.owner.as_ref());
+        let given = after.owner.is_some() && after.owner.as_ref() != owner;
+        // Until a person has looked, nobody can know which tokens were used: but each knows those that were its own.
+        if log.set_back {
+            let known = self.held.get(&(*seat, *shard));
+            let knew = self.restored_at.is_some_and(|at| at <= *sent);
+            let held = known.filter(|held| given && knew && after.epoch <= **held)?;
+            return Some(format!(
+                "shard {shard}: w{seat} gave out epoch {} of a table that was set back, and has held {held} itself",
+                after.epoch
+            ));
         }
         let Some(before) = before else {
             let highest = log.reigns.keys().next_back()?;
@@ -49,7 +67,6 @@ impl Judge for OneWriter {
                 )
             });
         };
-        let given = after.owner.is_some() && after.owner != before.owner;
         if after.epoch < before.epoch {
             return Some(format!(
                 "shard {shard}: w{seat} lowered the epoch from {} to {}",
@@ -91,6 +108,26 @@ impl OneWriter {
                 Event::WorkerDemoted { .. } | Event::WorkerLeft { .. } => self.is_excused(*seat),
                 _ => {}
             },
+            _ => {}
+        }
+    }
+
+    fn remember_tokens(&mut self, now: Time, fact: &Fact) {
+        match fact {
+            Fact::Restored { .. } => self.restored_at = Some(now),
+            Fact::Crashed { seat } | Fact::Ended { seat, .. } | Fact::Launched { seat, .. } => {
+                self.held.retain(|(holder, _), _| holder != seat);
+            }
+            Fact::Said {
+                seat,
+                shard: Some(shard),
+                event,
+            } => {
+                if let Event::LeaseAcquired { epoch, .. } = **event {
+                    let held = self.held.entry((*seat, *shard)).or_default();
+                    *held = epoch.max(*held);
+                }
+            }
             _ => {}
         }
     }

@@ -19,6 +19,7 @@ impl Judge for NeverLeft {
             before: Some(before),
             after: Some(after),
             by: Author::Worker(seat),
+            ..
         } = fact
         else {
             return None;

@@ -16,6 +16,7 @@ impl Judge for EndIsCertain {
             before: Some(before),
             after: Some(after),
             by: Author::Worker(seat),
+            ..
         } = fact
         else {
             return None;

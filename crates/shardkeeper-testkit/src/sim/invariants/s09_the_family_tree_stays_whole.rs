@@ -17,6 +17,7 @@ impl Judge for TreeStaysWhole {
             before,
             after,
             by: Author::Worker(seat),
+            ..
         } = fact
         else {
             return None;

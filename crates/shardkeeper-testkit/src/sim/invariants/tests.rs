@@ -146,6 +146,7 @@ impl Stagecraft {
             before,
             after,
             by,
+            sent: self.now,
         });
     }
 
@@ -434,5 +435,37 @@ fn s5_after_a_restore_tokens_are_judged_again_once_a_person_has_resumed() {
         let (before, after) = lease(&mut stage, "w0");
         stage.changes(0, before, after, Author::Worker(0));
         assert_eq!(stage.said_by("S5").len(), said, "the epoch did not rise");
+    }
+}
+
+#[test]
+fn s5_after_a_restore_nobody_gives_out_a_token_that_it_has_held_itself() {
+    let ended = Fact::Ended { seat: 0, why: None };
+    for (between, late, said) in [
+        (None, false, 1),
+        // Another process cannot know, and a call may have been on its way.
+        (Some(ended), false, 0),
+        (None, true, 0),
+    ] {
+        let mut stage = Stagecraft::set();
+        stage.leases(0, None);
+        let copied = stage.oracle.ledger.log(0).lease.clone().map(Box::new);
+        let (mut back, mut taken) = (copied.clone().expect("a row"), copied.expect("a row"));
+        back.epoch = EPOCH - 1;
+        taken.owner = Some(WorkerId::new("w0", 2));
+        let sent = stage.now;
+        stage.waits(SECOND);
+        stage.happens(Fact::Restored { fell: [].into() });
+        let known = stage.oracle.ledger.log(0).lease.clone().map(Box::new);
+        stage.changes(0, known, Some(back.clone()), Author::Restorer);
+        between.into_iter().for_each(|fact| stage.happens(fact));
+        stage.happens(Fact::LeaseChanged {
+            shard: 0,
+            before: Some(back),
+            after: Some(taken),
+            by: Author::Worker(0),
+            sent: if late { sent } else { stage.now },
+        });
+        assert_eq!(stage.said_by("S5").len(), said);
     }
 }

@@ -80,6 +80,8 @@ pub(crate) enum Fact {
         before: Option<Box<Lease>>,
         after: Option<Box<Lease>>,
         by: Author,
+        /// When the call was sent that changed it.
+        sent: Time,
     },
     /// A listing was asked for.
     Called {

@@ -111,13 +111,15 @@ impl Line {
             world.after(self.limit, lost);
         }
         let Some(arrives) = request else { return };
+        let sent = world.now;
         let arrival = move |world: &mut World| {
-            let result = served(world, op, twist, &serve);
+            let result = served(world, (op, sent), twist, &serve);
             if let Some(tell) = tell {
                 world.after(answer.unwrap_or(0), move |_| drop(tell.send(result)));
             }
             if let Some(again) = again {
-                world.after(again, move |world| drop(served(world, op, twist, &serve)));
+                let serve = move |world: &mut World| drop(served(world, (op, sent), twist, &serve));
+                world.after(again, serve);
             }
         };
         match before {
@@ -129,18 +131,25 @@ impl Line {
 
 fn served<T>(
     world: &mut World,
-    op: Op,
+    (op, sent): (Op, Time),
     twist: Twist,
     serve: &impl Fn(&mut World, Twist) -> Result<T, PortError>,
 ) -> Result<T, PortError> {
-    match twist {
+    if op.is_of_table() && world.weather.lease_table_missing {
+        let message = "the lease table was deleted";
+        return Err(PortError::new(FailureKind::NotFound, op.name(), message));
+    }
+    world.served = Some(sent);
+    let answer = match twist {
         Twist::Unserved(kind) => Err(PortError::new(kind, op.name(), "refused by the weather")),
         Twist::Served(kind) => {
             drop(serve(world, Twist::Straight));
             Err(PortError::new(kind, op.name(), "internal error"))
         }
         twist => serve(world, twist),
-    }
+    };
+    world.served = None;
+    answer
 }
 
 pub(super) fn odd(op: Op) -> PortError {

@@ -39,6 +39,8 @@ pub(crate) struct World {
     /// The same on the emulator, where workers reach it through the SDK.
     desk: Option<Desk>,
     pub(crate) weather: Weather,
+    /// When the call was sent that is being served.
+    served: Option<Time>,
     /// Writes on their way that arrive just before another one of their row.
     held_back: Vec<(RowKey, Deed)>,
     pub(crate) fleet: Fleet,
@@ -74,6 +76,7 @@ impl World {
             table: Table::default(),
             desk: None,
             weather: Weather::new(&scenario),
+            served: None,
             held_back: Vec::new(),
             fleet: Fleet::default(),
             oracle: Oracle::new(),

@@ -57,6 +57,9 @@ impl World {
 
     /// Changes a row by hand.
     pub(crate) fn edit(&mut self, shard: ShardNo, edit: impl FnOnce(&mut Row)) {
+        if self.weather.lease_table_missing {
+            return;
+        }
         let key = self.streams.shards[shard].key.clone();
         let before = self.lease_of(shard);
         if let Some(row) = self.table.rows.get_mut(&key) {
@@ -68,6 +71,9 @@ impl World {
 
     /// Removes a row by hand.
     pub(crate) fn remove(&mut self, shard: ShardNo) {
+        if self.weather.lease_table_missing {
+            return;
+        }
         let before = self.lease_of(shard);
         self.table.rows.remove(&self.streams.shards[shard].key);
         self.lease_changed(shard, before, None, Author::Operator);
@@ -97,11 +103,13 @@ impl World {
     ) {
         if before != after {
             let (before, after) = (before.map(Box::new), after.map(Box::new));
+            let sent = self.served.unwrap_or(self.now);
             self.happened(Fact::LeaseChanged {
                 shard,
                 before,
                 after,
                 by,
+                sent,
             });
         }
     }

@@ -93,6 +93,8 @@ pub(crate) struct Weather {
     pub(crate) episodes: Vec<Episode>,
     pub(crate) injected: Injected,
     pub(crate) table_missing: bool,
+    /// The lease table was deleted, and is not there again yet.
+    pub(crate) lease_table_missing: bool,
     /// How much longer reads of the lease table take.
     pub(crate) slow_reads: Time,
     /// The next write arrives so late, whatever else goes wrong; or, if it has a row, just before another write of that.
@@ -143,6 +145,7 @@ impl Weather {
             episodes: Vec::new(),
             injected: Injected::default(),
             table_missing: false,
+            lease_table_missing: false,
             slow_reads: if scenario.slow_table {
                 slow(scenario)
             } else {
@@ -164,6 +167,7 @@ impl Weather {
         self.on = [false; 44];
         self.episodes.clear();
         self.table_missing = false;
+        self.lease_table_missing = false;
     }
 
     /// One more listing: is it too much?
