@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shardkeeper::{ErrorKind, Event, WorkerHandle};
+use shardkeeper_testkit::faults::{Effect, Fault};
 use shardkeeper_tests::{APPLICATION, World};
 
 use super::{SOON, delivered, done, ours, shards};
@@ -127,6 +128,34 @@ async fn hole_18_a_table_that_is_gone_while_it_is_restored_stops_the_group_too()
         everybody_ends(&world, fleet).await;
         assert_eq!(world.ledger.dispatches().len(), calls, "nobody went on");
     }
+}
+
+/// Between the two the table is set back, so that no incarnation has ever swept it as it was.
+#[tokio::test(start_paused = true)]
+async fn hole_18_what_was_read_before_joining_counts_in_the_first_sweep() {
+    let (world, fleet, _) = later(59).await;
+    for worker in fleet {
+        worker.shutdown().await.unwrap();
+    }
+    // What joining reads is answered, no sweep after that.
+    let joining = 2;
+    let sweeps = Fault::new("Scan", Effect::throttle()).skip(joining);
+    world.emulator.faults().inject(sweeps.times(1000));
+    let worker = world.start_with("c", done).await;
+    let joined = |event: &Event| matches!(event, Event::WorkerJoined { .. });
+    world
+        .until(SOON, "joined", |w| w.events.count(joined) == 3)
+        .await;
+    let mut rows = leases(world.lease_rows());
+    for row in &mut rows {
+        row["epoch"]["N"] = "0".into();
+    }
+    restore(&world, &rows);
+    world.emulator.faults().clear();
+    world
+        .until(SOON, "stopped", |w| w.events.count(stopped) == 1)
+        .await;
+    assert_eq!(worker.join().await.unwrap_err().kind(), ErrorKind::Invalid);
 }
 
 #[tokio::test(start_paused = true)]
