@@ -63,7 +63,7 @@ impl Turns {
         let mut turn = self.turn();
         turn.space = match answer {
             Err(error) if error.kind == FailureKind::Throttled => turn.space * 2,
-            _ => turn.space - turn.space / 20,
+            _ => turn.space - turn.space / 40,
         }
         .clamp(BETWEEN_CALLS, LONGEST_TURN);
     }
@@ -113,5 +113,54 @@ mod tests {
         assert!(time <= BETWEEN_CALLS * 2 * 21, "{time:?} for twenty pages");
         let time = env.now() - began;
         assert!(time >= BETWEEN_CALLS * 1_018, "{time:?} for all of them");
+    }
+
+    /// So many workers with more ends than they may ask for, in an account that answers ten calls a second: how many
+    /// calls they make in the worst ten seconds once they know each other, and which part of all is refused.
+    async fn crowd(workers: usize) -> (usize, f64) {
+        const MINUTE: Duration = Duration::from_secs(60);
+        let env = Env::simulated(workers as u64);
+        let account = Mutex::new((Vec::new(), Vec::new()));
+        let ask = |now: Duration| {
+            let (asked, answered) = &mut *account.lock().unwrap();
+            asked.push(now);
+            answered.retain(|at| *at + Duration::from_secs(1) > now);
+            let room = answered.len() < 10;
+            answered.extend(room.then_some(now));
+            let refused = || PortError::new(FailureKind::Throttled, "DescribeStream", "too many");
+            room.then_some(()).ok_or_else(refused)
+        };
+        let refusals = std::cell::Cell::new(0);
+        let worker = || async {
+            let turns = Turns::default();
+            while env.now() < MINUTE * 10 {
+                turns.take(&env, Caller::End).await;
+                env.sleep(env.up_to(Duration::from_millis(10))).await;
+                let answer = ask(env.now());
+                refusals.set(refusals.get() + usize::from(answer.is_err()));
+                turns.learn(&answer);
+            }
+        };
+        join_all((0..workers).map(|_| worker())).await;
+        let (asked, _) = account.into_inner().unwrap();
+        let late = asked.iter().copied().skip_while(|at| *at < MINUTE);
+        let within = |from: Duration| {
+            let window = from..from + Duration::from_secs(10);
+            asked.iter().filter(|at| window.contains(*at)).count()
+        };
+        let refused = refusals.get() as f64 / asked.len() as f64;
+        (late.map(within).max().unwrap_or(0), refused)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn l7_f10_workers_that_share_an_account_learn_to_ask_no_more_than_it_answers() {
+        for workers in 1..=8 {
+            let (most, refused) = crowd(workers).await;
+            assert!(
+                most <= 100,
+                "{workers} workers: {most} calls in ten seconds"
+            );
+            assert!(refused < 0.06, "{workers} workers: {refused} of all");
+        }
     }
 }
