@@ -267,6 +267,9 @@ impl World {
         let strikes = self.weather.is_on(fault) && self.chance(in_ten_thousand);
         if strikes {
             self.weather.injected.count(fault);
+            if self.oracle.story.is_told() {
+                self.happened(Fact::Rolled { fault });
+            }
         }
         strikes
     }

@@ -106,6 +106,7 @@ async fn play(scenario: Scenario, wishes: Wishes) -> Outcome {
     (world.oracle.story.aloud, world.oracle.story.hashed) = (wishes.trace, wishes.hash);
     world.oracle.first_only = wishes.first_only;
     world.remember();
+    (0..world.streams.shards.len()).for_each(|shard| world.introduce(shard));
     let shared = Shared::new(world);
     shared.with(|world| {
         world.begin_life();

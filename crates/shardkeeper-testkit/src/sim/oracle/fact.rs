@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use shardkeeper_core::event::Event;
+use shardkeeper_core::ids::ShardId;
 use shardkeeper_core::lease::Lease;
 
 use super::holdings::Paper;
@@ -88,6 +89,24 @@ pub(crate) enum Fact {
         seat: usize,
         op: Op,
     },
+    /// Something is wrong with a call, while every line is told.
+    Fared {
+        seat: usize,
+        op: Op,
+        how: String,
+    },
+    /// A fault strikes what happens next, while every line is told.
+    Rolled {
+        fault: Fault,
+    },
+    /// A shard is there, in a story that is told.
+    Introduced {
+        shard: ShardNo,
+        id: ShardId,
+        parent: Option<ShardNo>,
+        closed: bool,
+        records: usize,
+    },
     /// A worker asks for records of a shard.
     Polled {
         seat: usize,
@@ -148,10 +167,19 @@ impl Fact {
         )
     }
 
+    /// It is told as it happens, and nobody judges or remembers it.
+    pub(super) fn is_an_aside(&self) -> bool {
+        matches!(
+            self,
+            Self::Fared { .. } | Self::Rolled { .. } | Self::Introduced { .. }
+        )
+    }
+
     /// The shard that it is about.
     pub(crate) fn shard(&self) -> Option<ShardNo> {
         match self {
             Self::ShardMade { shard, .. }
+            | Self::Introduced { shard, .. }
             | Self::ShardClosed { shard }
             | Self::ShardVanished { shard }
             | Self::Trimmed { shard, .. }

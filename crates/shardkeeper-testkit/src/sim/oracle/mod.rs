@@ -5,7 +5,7 @@ mod fact;
 mod holdings;
 mod ledger;
 mod story;
-mod telling;
+pub(crate) mod telling;
 
 use self::attendance::Attendance;
 pub(crate) use self::fact::{Author, Dispatch, Fact};
@@ -113,6 +113,9 @@ impl Oracle {
 
     /// Has a fact judged by what was known before it, then writes it down.
     pub(crate) fn happened(&mut self, scene: &Scene<'_>, fact: Fact) {
+        if fact.is_an_aside() {
+            return self.story.tell(scene.now, &fact);
+        }
         if let Some(shard) = fact.shard() {
             self.ledger.log_mut(shard);
         }

@@ -39,10 +39,15 @@ impl Default for Story {
 }
 
 impl Story {
+    /// True when every line is told, to whoever reads it or to a hash.
+    pub(crate) fn is_told(&self) -> bool {
+        self.aloud || self.hashed
+    }
+
     /// Tells a fact before it is judged.
     #[expect(clippy::print_stdout, reason = "the story was asked for")]
     pub(super) fn tell(&mut self, now: Time, fact: &Fact) {
-        if !self.aloud && !self.hashed {
+        if !self.is_told() {
             return;
         }
         let line = line(now, fact);

@@ -14,7 +14,21 @@ impl Display for Fact {
             Self::Restored { .. } => f.write_str("the lease table is restored from an older copy"),
             Self::Resumed => f.write_str("a person resumes the application"),
             Self::Healed => f.write_str("all faults are over"),
-            Self::Said { seat, event, .. } => write!(f, "w{seat} says {event:?}"),
+            Self::Said { seat, shard, event } => {
+                let said = format!("{event:?}");
+                match shard.zip(event.shard()) {
+                    // What the number of the shard says already.
+                    Some((number, (stream, shard))) => {
+                        let said = said.replace(&format!("stream: {stream}, shard: {shard}, "), "");
+                        let bare = format!(" {{ stream: {stream}, shard: {shard} }}");
+                        let said = said.replace(&bare, "");
+                        write!(f, "shard {number}: w{seat} says {said}")
+                    }
+                    None => write!(f, "w{seat} says {said}"),
+                }
+            }
+            Self::Rolled { fault } => write!(f, "fault {fault}"),
+            Self::Fared { seat, op, how } => write!(f, "w{seat}'s {}: {how}", op.name()),
             Self::Struck {
                 fault,
                 seat: Some(seat),
@@ -60,6 +74,19 @@ impl Fact {
                 parent: Some(parent),
                 ..
             } => write!(f, "is made, a child of {parent}"),
+            Self::Introduced {
+                id,
+                parent,
+                closed,
+                records,
+                ..
+            } => {
+                write!(f, "{id}, {}", if *closed { "closed" } else { "open" })?;
+                if let Some(parent) = parent {
+                    write!(f, ", a child of {parent}")?;
+                }
+                write!(f, ", {records} records")
+            }
             Self::ShardClosed { .. } => f.write_str("is closed"),
             Self::ShardVanished { .. } => f.write_str("vanishes"),
             Self::Trimmed { from, to, .. } => write!(f, "records {from}..{to} are trimmed"),

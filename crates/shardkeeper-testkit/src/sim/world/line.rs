@@ -72,6 +72,12 @@ impl Line {
                 let seat = self.seat;
                 world.happened(Fact::Called { seat, op });
             }
+            if world.oracle.story.is_told()
+                && let Some(how) = passage.tells()
+            {
+                let seat = self.seat;
+                world.happened(Fact::Fared { seat, op, how });
+            }
             self.send(world, (op, passage), serve, tell);
         });
         match told.await {

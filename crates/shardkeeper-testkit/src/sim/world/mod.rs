@@ -1,5 +1,6 @@
 //! The model of the service and of everything else that workers meet: one value behind one lock.
 
+mod fare;
 pub(crate) mod line;
 mod listing;
 mod reading;
@@ -117,8 +118,30 @@ impl World {
 
     /// Writes down what happened, and has it judged.
     pub(crate) fn happened(&mut self, fact: Fact) {
+        let made = match fact {
+            Fact::ShardMade { shard, .. } => Some(shard),
+            _ => None,
+        };
         let (oracle, scene) = self.scene();
         oracle.happened(&scene, fact);
+        if let Some(shard) = made {
+            self.introduce(shard);
+        }
+    }
+
+    /// Says who is who, in a story that is told.
+    pub(crate) fn introduce(&mut self, shard: ShardNo) {
+        if !self.oracle.story.is_told() {
+            return;
+        }
+        let known = &self.streams.shards[shard];
+        self.happened(Fact::Introduced {
+            shard,
+            id: known.id.clone(),
+            parent: known.parent,
+            closed: known.closed_at.is_some(),
+            records: known.records.len(),
+        });
     }
 
     /// The oracle, and what it may look at.
