@@ -79,12 +79,11 @@ fn row(plant: Plant, caught: Option<&Caught>, from: u64, widest: usize) -> Strin
     format!("{name:<widest$} {found} {}", plant.what())
 }
 
-fn first_violation(seed: u64, planted: Option<Plant>) -> Option<Violation> {
+fn first_violation(seed: u64, planted: Option<Plant>, seam: Seam) -> Option<Violation> {
     let wishes = Wishes {
         first_only: true,
         planted,
-        // For speed: none of them is in what speaks to the SDK.
-        seam: Some(Seam::Port),
+        seam: Some(seam),
         ..Wishes::default()
     };
     run(seed, &wishes).violations.into_iter().next()
@@ -92,6 +91,8 @@ fn first_violation(seed: u64, planted: Option<Plant>) -> Option<Violation> {
 
 /// The first seed in which something is wrong. Seeds are given out in order, so every seed before it was run to its end.
 fn search(planted: Option<Plant>, seeds: Range<u64>, line: &Line) -> Option<Caught> {
+    // For speed: none of them is in what speaks to the SDK.
+    let seam = line.seam.unwrap_or(Seam::Port);
     let next = AtomicU64::new(seeds.start);
     let caught = Mutex::new(None::<Caught>);
     let look = || caught.lock().unwrap_or_else(PoisonError::into_inner);
@@ -100,7 +101,7 @@ fn search(planted: Option<Plant>, seeds: Range<u64>, line: &Line) -> Option<Caug
         if seed >= seeds.end || look().is_some() {
             return;
         }
-        let Some(violation) = first_violation(seed, planted) else {
+        let Some(violation) = first_violation(seed, planted, seam) else {
             continue;
         };
         let mut caught = look();

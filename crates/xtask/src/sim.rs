@@ -31,7 +31,8 @@ pub(crate) struct Options {
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Outcome {
     let rest = options.rest.iter().map(String::as_str);
     let mut command = program(workspace, rest);
-    if options.rest.iter().any(|word| word == "--planted") {
+    let plants = |word: &String| word == "--planted" || word.starts_with("--planted=");
+    if options.rest.iter().any(plants) {
         planted::build_with(&mut command)?;
     }
     let shown = show(&command);
