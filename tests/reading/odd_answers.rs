@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use shardkeeper::Event;
+use shardkeeper::{Decision, Event, LossCause};
 use shardkeeper_testkit::faults::{Effect, Fault};
 use shardkeeper_tests::{APPLICATION, Act, TABLE, World};
 
@@ -209,6 +209,43 @@ async fn s1_a_false_end_that_comes_true_before_it_is_looked_into_loses_nothing()
     delivered(&world, SOON * 3, 15).await;
     assert_once(&world);
     worker.shutdown().await.unwrap();
+}
+
+/// A page looks like the end, the listing cannot be asked, and when it can what came behind that page is gone: nobody can
+/// know any more whether there was anything.
+#[tokio::test(start_paused = true)]
+async fn s2_what_came_behind_a_false_end_and_is_gone_before_it_is_looked_into_is_told() {
+    for (seed, why) in [(85, LossCause::ShardVanished), (86, LossCause::Trimmed)] {
+        let world = World::with(seed, shards(1)).await;
+        let worker = world.worker("a").on_data_loss(|_| Decision::GoOn);
+        let worker = world.spawn(worker, done).await;
+        world.write(5, 1).await;
+        delivered(&world, SOON, 5).await;
+        let end = Fault::new("GetRecords", answer(&json!({ "Records": [] })));
+        let denied = Fault::new("DescribeStream", Effect::access_denied());
+        world.emulator.faults().inject(end.times(1));
+        world.emulator.faults().inject(denied);
+        world.pass(Duration::from_secs(5)).await;
+        world.write(5, 2).await;
+        let shard = open_shards(&world)[0].clone();
+        world.emulator.roll_over(TABLE, &shard).unwrap();
+        if why == LossCause::Trimmed {
+            world.emulator.trim_shard(TABLE, &shard, None).unwrap();
+        } else {
+            world.emulator.forget_shard(TABLE, &shard).unwrap();
+        }
+        world.emulator.faults().clear();
+        world.write(5, 3).await;
+        delivered(&world, SOON * 3, 10).await;
+        let losses = world.events.losses();
+        let told: Vec<_> = losses
+            .iter()
+            .map(|loss| (loss.why, loss.from.is_start()))
+            .collect();
+        assert_eq!(told, [(why, false)], "five records are gone");
+        assert_once(&world);
+        worker.shutdown().await.unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -161,14 +161,19 @@ impl ShardReader {
                 Err(error) => {
                     drop(share);
                     if let Some(why) = self.failed(&error).await {
-                        return Read::Lost(Gap {
-                            why,
-                            from: self.given,
-                            to: None,
-                        });
+                        return Read::Lost(self.gap(why));
                     }
                 }
             }
+        }
+    }
+
+    /// Everything behind the last record given out, for this reason.
+    fn gap(&self, why: LossCause) -> Gap {
+        Gap {
+            why,
+            from: self.given,
+            to: None,
         }
     }
 
@@ -178,6 +183,7 @@ impl ShardReader {
             LossCause::Undecodable => {}
             LossCause::Trimmed => {
                 self.iterator = None;
+                self.ended = false;
                 self.outlived = false;
                 self.given = Checkpoint::TrimHorizon;
             }
@@ -266,6 +272,11 @@ impl ShardReader {
         for undecodable in page.undecodable.iter().rev() {
             runs.push(rest.split_off(undecodable.index.min(rest.len())));
         }
+        if self.ended && self.outlived {
+            // Nothing is left, and what there was behind the record that was given out last is anybody's guess.
+            self.found
+                .push_back(Read::Lost(self.gap(LossCause::Trimmed)));
+        }
         self.give(rest, &share);
         for (undecodable, run) in page.undecodable.iter().zip(runs.into_iter().rev()) {
             self.miss(undecodable, run.first());
@@ -345,13 +356,9 @@ impl ShardReader {
             // this whenever an empty shard gets its first record.
             FailureKind::Trimmed if self.given.is_start() => self.begin_at_the_horizon(),
             // A closed shard gets nothing more. The end that was seen before may have been none, though: then the oldest
-            // record that is left came after it.
+            // record that is left came after it; where none is left, and where the shard itself is gone, it is not known.
             FailureKind::Trimmed if self.closed && !self.outlived => {
                 self.outlived = true;
-                return None;
-            }
-            FailureKind::NotFound if self.closed => {
-                self.ended = true;
                 return None;
             }
             FailureKind::Trimmed if planted!(TrimmedForEver) => {}
