@@ -166,8 +166,30 @@ impl World {
         });
     }
 
-    /// A machine goes on. False when its worker lives on another one by now, of which this says nothing.
+    /// A machine that stands still, or is about to, goes on before its time: everybody has to know, for whoever stands still
+    /// is excused from much.
+    pub(crate) fn cut_its_pause_short(&mut self, seat: usize) {
+        let now = self.now;
+        let place = &mut self.fleet.seats[seat];
+        place.beats.stop_with_the_next(None);
+        let Some(machine) = place.machine.clone() else {
+            return;
+        };
+        let halted = machine.is_halted() || place.halted_until > now;
+        place.halted_until = place.halted_until.min(now);
+        machine.go_on();
+        if halted && !machine.is_gone() {
+            self.happened(Fact::WentOn { seat });
+        }
+    }
+
+    /// A machine goes on. False when its worker lives on another one by now, of which this says nothing, and when it went on
+    /// before, as everything healed.
     pub(crate) fn goes_on(&mut self, (seat, life): (usize, u32), machine: &Machine) -> bool {
+        // When all is well only one thing holds a machine up, and never two at once.
+        if self.healing && self.fleet.seats[seat].halted_until != self.now {
+            return false;
+        }
         machine.go_on();
         let is_its_own = self.fleet.seats[seat].life == life;
         if is_its_own {
@@ -197,7 +219,7 @@ impl World {
         if place.beats.lapsed
             || lapsed
             || halted
-            || self.is_cloned()
+            || self.fleet.is_copied(seat)
             || !self.lives_in_the_table(seat)
         {
             return;
@@ -220,7 +242,8 @@ impl World {
         let goes_on = place.life == life && place.is_alive() && place.incarnation.is_some();
         // Nothing else had stopped it before.
         let beat_before = sent + long + 2 * beat >= self.now;
-        let expected = judged && goes_on && beat_before && heard == sent && !self.is_cloned();
+        let expected =
+            judged && goes_on && beat_before && heard == sent && !self.fleet.is_copied(seat);
         if expected && place.leaving_since.is_none() && sent + 5 * beat < self.now {
             let silent = self.now - sent;
             let message = format!(
@@ -240,11 +263,6 @@ impl World {
 
     fn entitled(&self) -> Time {
         millis(self.entitled_for())
-    }
-
-    /// Another process may hold the same names and dice.
-    fn is_cloned(&self) -> bool {
-        self.scenario.has(Fault::ClonedWorker)
     }
 
     fn lives_in_the_table(&self, seat: usize) -> bool {

@@ -66,9 +66,7 @@ impl World {
         }
         self.resume_if_stopped();
         for seat in 0..self.fleet.seats.len() {
-            if let Some(machine) = self.fleet.seats[seat].machine.clone() {
-                machine.go_on();
-            }
+            self.cut_its_pause_short(seat);
             self.launch(seat);
         }
         self.after(SECOND, World::mend_stream);

@@ -1,5 +1,6 @@
 //! The workers of a world: where each sits, and how it starts, crashes and leaves.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,8 @@ const MOST_DRIFT: i32 = 20_000;
 #[derive(Default)]
 pub(crate) struct Fleet {
     pub(crate) seats: Vec<Seat>,
+    /// Dice that two machines have had.
+    copied_dice: BTreeSet<u64>,
 }
 
 /// A place for a worker, which may be taken by one life after another.
@@ -86,6 +89,14 @@ impl Seat {
     }
 }
 
+impl Fleet {
+    /// Another machine has or had the same dice: it draws the same names, and may have used them already. Two workers that
+    /// share a name alone never meet in a row: what a worker calls itself in one has digits from its dice.
+    pub(crate) fn is_copied(&self, seat: usize) -> bool {
+        self.copied_dice.contains(&self.seats[seat].dice)
+    }
+}
+
 impl World {
     /// Makes a place for a worker.
     pub(crate) fn seat(&mut self, name: Option<String>) -> usize {
@@ -108,13 +119,16 @@ impl World {
         if place.closed || place.is_alive() {
             return;
         }
-        place.dice = place.copied_dice.take().unwrap_or(fresh);
+        let copied = place.copied_dice.take();
+        place.dice = copied.unwrap_or(fresh);
         place.life += 1;
         place.machine = Some(machine.clone());
         (place.handle, place.incarnation, place.leaving_since) = (None, None, None);
         place.last_words = false;
         let (life, dice) = (place.life, place.dice);
-        self.happened(Fact::Launched { seat, life });
+        self.fleet.copied_dice.extend(copied);
+        let copy = copied.is_some();
+        self.happened(Fact::Launched { seat, life, copy });
         let env = Env::on(&machine, dice);
         self.fleet.seats[seat].env = Some(env.clone());
         let post = Post {

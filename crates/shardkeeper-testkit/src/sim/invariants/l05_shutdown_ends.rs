@@ -35,6 +35,9 @@ impl Judge for ShutdownEnds {
                 self.asked.remove(seat);
                 self.halted.insert(*seat, scene.now + long);
             }
+            Fact::WentOn { seat } => {
+                self.halted.remove(seat);
+            }
             Fact::Crashed { seat } | Fact::Ended { seat, .. } => {
                 self.asked.remove(seat);
             }

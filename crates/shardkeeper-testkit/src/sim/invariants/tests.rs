@@ -168,6 +168,11 @@ impl Stagecraft {
     }
 }
 
+fn launched(seat: usize, copy: bool) -> Fact {
+    let life = 1;
+    Fact::Launched { seat, life, copy }
+}
+
 fn calm(stage: Stage) -> Glance {
     Glance {
         calm: Some((stage, BIRTH)),
@@ -285,7 +290,7 @@ fn l7_who_starts_may_ask_whether_the_stream_is_there_and_one_worker_lists_it() {
     };
     stage.waits(2 * MINUTE);
     lists(&mut stage, 0);
-    stage.happens(Fact::Launched { seat: 1, life: 1 });
+    stage.happens(launched(1, false));
     lists(&mut stage, 1);
     assert!(stage.said_by("L7").is_empty());
     lists(&mut stage, 1);

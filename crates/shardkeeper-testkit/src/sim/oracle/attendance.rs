@@ -45,9 +45,14 @@ mod tests {
     #[test]
     fn only_time_counts_in_which_a_worker_is_awake() {
         let mut attendance = Attendance::default();
+        let launched = |seat| Fact::Launched {
+            seat,
+            life: 1,
+            copy: false,
+        };
         let story = [
-            (10, Fact::Launched { seat: 0, life: 1 }),
-            (20, Fact::Launched { seat: 1, life: 1 }),
+            (10, launched(0)),
+            (20, launched(1)),
             (30, Fact::Crashed { seat: 0 }),
             (
                 40,

@@ -43,6 +43,8 @@ pub(crate) enum Fact {
     Launched {
         seat: usize,
         life: u32,
+        /// Its machine has the dice of another one.
+        copy: bool,
     },
     Crashed {
         seat: usize,

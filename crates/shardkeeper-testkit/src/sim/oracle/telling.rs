@@ -53,7 +53,14 @@ impl Display for Fact {
 impl Fact {
     fn of_a_worker(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Launched { seat, life } => write!(f, "w{seat} starts, life {life}"),
+            Self::Launched { seat, life, copy } => {
+                let copy = if *copy {
+                    ", with the dice of another"
+                } else {
+                    ""
+                };
+                write!(f, "w{seat} starts, life {life}{copy}")
+            }
             Self::Crashed { seat } => write!(f, "w{seat} crashes"),
             Self::Halted { seat, how, long } => write!(f, "w{seat} is {how} for {}", Span(*long)),
             Self::WentOn { seat } => write!(f, "w{seat} goes on"),
