@@ -6,7 +6,7 @@ use shardkeeper_core::ids::WorkerId;
 use shardkeeper_core::membership::{GroupRow, group_key};
 
 use super::fleet::Seat;
-use super::invariants::{Verdict, is_covered, may_be_passed};
+use super::invariants::{Verdict, first_unread, is_covered};
 use super::world::{ShardNo, World};
 
 impl World {
@@ -42,9 +42,7 @@ impl World {
             if waits || (log.is_unheard_of() && shard.is_gone(scene.now)) {
                 continue;
             }
-            if let Some(place) =
-                (0..shard.records.len()).find(|place| !may_be_passed(&scene, shard, log, *place))
-            {
+            if let Some(place) = first_unread(&scene, &oracle.ledger, number) {
                 return Some((
                     Some(number),
                     format!(

@@ -34,6 +34,7 @@ mod s16_no_item_data;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::s01_no_loss::first_unread;
 pub(crate) use self::s09_the_family_tree_stays_whole::is_covered;
 use super::calm::Glance;
 use super::ground::{SECOND, Time};
@@ -65,11 +66,6 @@ pub(crate) trait Judge: Send {
     fn look(&mut self, _: &Scene<'_>, _: &Ledger, _: &Glance) -> Option<Verdict> {
         None
     }
-
-    /// Looks at everything when it is over.
-    fn at_end(&mut self, _: &Scene<'_>, _: &Ledger) -> Vec<Verdict> {
-        Vec::new()
-    }
 }
 
 /// Every judge, for one world.
@@ -82,8 +78,8 @@ pub(crate) fn all() -> Vec<Box<dyn Judge>> {
         Box::new(s05_one_writer::OneWriter::default()),
         Box::new(s06_checkpoints_never_move_left::NeverLeft),
         Box::new(s07_checkpoints_never_run_ahead::NeverAhead),
-        Box::new(s08_an_end_is_certain::EndIsCertain),
-        Box::new(s09_the_family_tree_stays_whole::TreeStaysWhole),
+        Box::new(s08_an_end_is_certain::EndIsCertain::default()),
+        Box::new(s09_the_family_tree_stays_whole::TreeStaysWhole::default()),
         Box::new(s10_few_duplicates::FewDuplicates),
         Box::new(s11_nothing_after_the_loss_of_a_lease::NothingAfterLoss),
         Box::new(s12_ambiguity_is_resolved::AmbiguityIsResolved::default()),

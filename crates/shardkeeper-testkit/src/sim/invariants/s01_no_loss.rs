@@ -1,10 +1,13 @@
 //! S1: every record that was still kept when its turn came is delivered before a checkpoint passes it.
 //!
-//! That no checkpoint passes an unacknowledged record is judged at every step (S7); here it is judged that in the
-//! end every record was reached.
+//! That no write of an owner passes an unacknowledged record is judged at each of them (S7). Here it is judged that no record
+//! is out of reach, however its lease came to stand where it stands: behind a position with which a lease was made, or in a
+//! shard whose lease is over. What can still be reached has to be in the end, or nothing comes to rest (L10).
 
-use super::{Judge, Verdict, may_be_passed};
-use crate::sim::oracle::{Ledger, Scene, ShardLog};
+use super::{Judge, Verdict, may_be_passed, place_after};
+use crate::sim::calm::Glance;
+use crate::sim::oracle::{Ledger, Scene};
+use crate::sim::world::ShardNo;
 
 pub(super) struct NoLoss;
 
@@ -13,47 +16,32 @@ impl Judge for NoLoss {
         "S1"
     }
 
-    fn at_end(&mut self, scene: &Scene<'_>, ledger: &Ledger) -> Vec<Verdict> {
-        let mut verdicts = Vec::new();
-        for (number, shard) in scene.streams.shards.iter().enumerate() {
-            let Some(log) = ledger.shards.get(number) else {
-                continue;
+    fn look(&mut self, scene: &Scene<'_>, ledger: &Ledger, _: &Glance) -> Option<Verdict> {
+        let mut shards = 0..ledger.shards.len().min(scene.streams.shards.len());
+        shards.find_map(|number| {
+            let shard = &scene.streams.shards[number];
+            let log = ledger.log(number);
+            let behind = match &log.lease {
+                Some(lease) => place_after(shard, &lease.checkpoint),
+                None if log.finished.is_some() => shard.records.len(),
+                None => 0,
             };
-            if is_excused(scene, ledger, number) {
-                continue;
-            }
-            let missing =
-                (0..shard.records.len()).find(|place| !may_be_passed(scene, shard, log, *place));
-            if let Some(place) = missing {
-                let message = format!(
-                    "shard {number}: record {place} ({}) was never acknowledged",
-                    shard.records[place].number
-                );
-                verdicts.push((Some(number), message));
-            }
-        }
-        verdicts
+            let missing = first_unread(scene, ledger, number).filter(|place| *place < behind)?;
+            let message = format!(
+                "shard {number}: record {missing} ({}) was never acknowledged, and nobody will read it any more",
+                shard.records[missing].number
+            );
+            Some((Some(number), message))
+        })
     }
 }
 
-/// A shard that was stopped stands still by somebody's decision, and so does what follows it; one that is gone
-/// and was never leased was never seen.
-fn is_excused(scene: &Scene<'_>, ledger: &Ledger, number: usize) -> bool {
-    let mut next = Some(number);
-    while let Some(shard) = next {
-        let log = ledger.shards.get(shard);
-        if log.is_some_and(|log| {
-            log.lease
-                .as_ref()
-                .is_some_and(|lease| lease.stopped.is_some())
-        }) {
-            return true;
-        }
-        next = scene.streams.shards[shard].parent;
+/// The first record of a shard that somebody is still to acknowledge.
+pub(crate) fn first_unread(scene: &Scene<'_>, ledger: &Ledger, number: ShardNo) -> Option<usize> {
+    let (shard, log) = (&scene.streams.shards[number], ledger.shards.get(number)?);
+    // One that is gone and was never leased was never seen.
+    if log.is_unheard_of() && shard.is_gone(scene.now) {
+        return None;
     }
-    let never_leased = ledger
-        .shards
-        .get(number)
-        .is_none_or(ShardLog::is_unheard_of);
-    never_leased && scene.streams.shards[number].is_gone(scene.now)
+    (0..shard.records.len()).find(|place| !may_be_passed(scene, shard, log, *place))
 }

@@ -67,7 +67,8 @@ fn told_in_vain(scene: &Scene<'_>, number: ShardNo, loss: &DataLoss) -> Option<S
                 .take(most)
                 .any(|change| change.record.is_none())
         }
-        // Told of the parent, by whoever finds an orphan.
+        // Told of the parent, by whoever finds an orphan: the service does not show it, or not yet.
+        LossCause::ParentVanished => shard.listed(&scene.streams.shards, scene.now).is_none(),
         _ => true,
     };
     let from = if let Checkpoint::After(number) = loss.from {

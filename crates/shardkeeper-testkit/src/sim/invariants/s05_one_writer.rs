@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use shardkeeper_core::event::Event;
+use shardkeeper_core::ids::WorkerId;
+use shardkeeper_core::lease::Lease;
 
 use super::{Judge, SLACK, Verdict};
 use crate::sim::calm::Glance;
@@ -20,6 +22,8 @@ pub(super) struct OneWriter {
     restored_at: Option<Time>,
     /// The highest epoch of each shard that each worker has held, in the life that it lives now.
     held: BTreeMap<(usize, ShardNo), u64>,
+    /// Where each name was heard of. A copied machine may give itself the name of its original.
+    names: BTreeMap<String, BTreeSet<usize>>,
 }
 
 impl Judge for OneWriter {
@@ -30,6 +34,7 @@ impl Judge for OneWriter {
     fn see(&mut self, scene: &Scene<'_>, ledger: &Ledger, fact: &Fact) -> Option<String> {
         self.remember_witnesses(scene.now, ledger, fact);
         self.remember_tokens(scene.now, fact);
+        self.remember_names(fact);
         let Fact::LeaseChanged {
             shard,
             before,
@@ -46,6 +51,12 @@ impl Judge for OneWriter {
         }
         let owner = before.as_ref().and_then(|before| before.owner.as_ref());
         let given = after.owner.is_some() && after.owner.as_ref() != owner;
+        if let Some(before) = before
+            && (!given || !log.set_back)
+            && let Some(message) = self.is_a_strangers(*seat, *shard, (before, after))
+        {
+            return Some(message);
+        }
         // Until a person has looked, nobody can know which tokens were used: but each knows those that were its own.
         if log.set_back {
             let known = self.held.get(&(*seat, *shard));
@@ -112,6 +123,15 @@ impl OneWriter {
         }
     }
 
+    fn remember_names(&mut self, fact: &Fact) {
+        if let Fact::Said { seat, event, .. } = fact
+            && let Event::WorkerJoined { worker } = &**event
+        {
+            let seats = self.names.entry(worker.to_string()).or_default();
+            seats.insert(*seat);
+        }
+    }
+
     fn remember_tokens(&mut self, now: Time, fact: &Fact) {
         match fact {
             Fact::Restored { .. } => self.restored_at = Some(now),
@@ -130,6 +150,30 @@ impl OneWriter {
             }
             _ => {}
         }
+    }
+
+    /// Only the owner moves the position, and only it changes anything under its own epoch but who asks for the lease.
+    /// Whoever sat there under that name may have sent it, in whatever life.
+    fn is_a_strangers(
+        &self,
+        seat: usize,
+        shard: ShardNo,
+        (before, after): (&Lease, &Lease),
+    ) -> Option<String> {
+        let moved = before.checkpoint != after.checkpoint;
+        let let_go = before.owner != after.owner || before.stopped != after.stopped;
+        if !moved && (!let_go || before.epoch != after.epoch) {
+            return None;
+        }
+        let owner = before.owner.as_ref().map_or("nobody", WorkerId::as_str);
+        let seats = self.names.get(owner);
+        if seats.is_some_and(|seats| seats.contains(&seat)) {
+            return None;
+        }
+        Some(format!(
+            "shard {shard}: w{seat} writes under epoch {} of the lease, which is {owner}'s",
+            before.epoch
+        ))
     }
 
     fn is_excused(&mut self, seat: usize) {

@@ -1,10 +1,22 @@
 //! S9: no lease is deleted before its children are safe, none comes back, every listed shard is covered.
 
+use std::collections::BTreeMap;
+
 use super::{Judge, Verdict};
+use crate::sim::calm::Glance;
+use crate::sim::ground::{MINUTE, Time};
 use crate::sim::oracle::{Author, Fact, Ledger, Scene, ShardLog};
 use crate::sim::world::ShardNo;
 
-pub(super) struct TreeStaysWhole;
+/// What is listed when all is well has a lease by then, be it that a stream of hundreds of pages is listed in between, or a
+/// shard that a person took away is the last of its listing.
+const COVERED_WITHIN: Time = 10 * MINUTE;
+
+#[derive(Default)]
+pub(super) struct TreeStaysWhole {
+    /// Shards that nobody covers, and since when.
+    uncovered: BTreeMap<ShardNo, Time>,
+}
 
 impl Judge for TreeStaysWhole {
     fn name(&self) -> &'static str {
@@ -32,17 +44,24 @@ impl Judge for TreeStaysWhole {
         }
     }
 
-    fn at_end(&mut self, scene: &Scene<'_>, ledger: &Ledger) -> Vec<Verdict> {
-        let uncovered =
-            (0..scene.streams.shards.len()).filter(|shard| !is_covered(scene, ledger, *shard));
-        uncovered
-            .map(|shard| {
-                (
-                    Some(shard),
-                    format!("shard {shard} is listed and nobody covers it"),
-                )
-            })
-            .collect()
+    fn look(&mut self, scene: &Scene<'_>, ledger: &Ledger, glance: &Glance) -> Option<Verdict> {
+        glance.calm?;
+        let shards = 0..scene.streams.shards.len();
+        let bare = shards.filter(|shard| !is_covered(scene, ledger, *shard));
+        let since = |shard| {
+            (
+                shard,
+                self.uncovered.get(&shard).copied().unwrap_or(scene.now),
+            )
+        };
+        self.uncovered = bare.map(since).collect();
+        let late = |(_, since): &(&ShardNo, &Time)| **since + COVERED_WITHIN < scene.now;
+        let (shard, since) = self.uncovered.iter().find(late)?;
+        let message = format!(
+            "shard {shard} is listed and nobody covers it for {} ms",
+            scene.now - since
+        );
+        Some((Some(*shard), message))
     }
 }
 

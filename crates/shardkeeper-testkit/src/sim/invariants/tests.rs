@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shardkeeper_core::checkpoint::Checkpoint;
-use shardkeeper_core::event::{Acquired, Event};
+use shardkeeper_core::event::{Acquired, DataLoss, Event, LossCause};
 use shardkeeper_core::ids::WorkerId;
 use shardkeeper_core::lease::{Lease, NewLease};
 
@@ -14,6 +14,8 @@ use crate::sim::ground::{BIRTH, MINUTE, SECOND, Time};
 use crate::sim::oracle::{Author, Dispatch, Fact, Oracle, Paper, Scene};
 use crate::sim::scenario::Scenario;
 use crate::sim::world::{Op, Streams};
+
+mod safety;
 
 const EPOCH: u64 = 3;
 const KIB: u64 = 1024;
@@ -121,17 +123,26 @@ impl Stagecraft {
 
     /// Puts a row in place.
     fn leases(&mut self, shard: usize, owner: Option<&WorkerId>) {
+        self.leases_at(shard, Checkpoint::TrimHorizon, owner);
+    }
+
+    fn leases_at(&mut self, shard: usize, checkpoint: Checkpoint, owner: Option<&WorkerId>) {
+        let lease = self.lease(shard, checkpoint, owner);
+        self.changes(shard, None, Some(lease), Author::Worker(0));
+    }
+
+    /// A row as it may stand in the table.
+    fn lease(&self, shard: usize, checkpoint: Checkpoint, owner: Option<&WorkerId>) -> Box<Lease> {
         let new = NewLease {
             stream: self.streams.streams[0].arn.clone(),
             shard: self.streams.shards[shard].id.clone(),
             parent: None,
-            checkpoint: Checkpoint::TrimHorizon,
+            checkpoint,
             epoch: EPOCH,
             stopped: None,
         };
         let row = new.create(owner, "made up").apply(None).expect("a row");
-        let lease = Lease::parse(&row).expect("a lease");
-        self.changes(shard, None, Some(Box::new(lease)), Author::Worker(0));
+        Box::new(Lease::parse(&row).expect("a lease"))
     }
 
     fn changes(

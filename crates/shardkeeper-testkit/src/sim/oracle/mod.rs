@@ -162,18 +162,6 @@ impl Oracle {
         self.first_only && !self.violations.is_empty()
     }
 
-    /// The last judgement.
-    pub(crate) fn close(&mut self, scene: &Scene<'_>) {
-        for judge in &mut self.judges {
-            for (shard, message) in judge.at_end(scene, &self.ledger) {
-                let violation = self
-                    .story
-                    .violation(scene.now, judge.name(), message, shard);
-                keep(&mut self.violations, violation);
-            }
-        }
-    }
-
     /// The time until now in which a worker was at work.
     pub(crate) fn attended(&self, now: Time) -> Time {
         self.attendance.until(now)

@@ -1,0 +1,221 @@
+//! Judges of safety that nothing else makes object, and that every judge is shown to.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::sim::world::shards::{CANARY, sequence_number};
+
+impl Stagecraft {
+    /// The position behind a record.
+    fn behind(&self, shard: usize, place: usize) -> Checkpoint {
+        let number = self.streams.shards[shard].records[place].number;
+        Checkpoint::After(sequence_number(number).expect("a number"))
+    }
+
+    fn dispatches(&mut self, shard: usize, places: &[usize]) {
+        self.happens(Fact::Dispatched(Dispatch {
+            seat: 0,
+            worker: "w0".into(),
+            shard,
+            epoch: EPOCH,
+            places: places.iter().copied().map(Some).collect(),
+        }));
+    }
+}
+
+#[test]
+fn every_judge_is_shown_to_object_by_a_planted_mistake_or_here() {
+    let plants = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/SIMULATION.md");
+    let plants = std::fs::read_to_string(plants).expect("the table of plants");
+    let tests = [include_str!("../tests.rs"), include_str!("safety.rs")].concat();
+    let judges: BTreeSet<&str> = super::super::all()
+        .iter()
+        .map(|judge| judge.name())
+        .collect();
+    for judge in judges {
+        let caught = plants.contains(&format!("| {judge} |"));
+        let shown = tests.contains(&format!("fn {}_", judge.to_lowercase()));
+        assert!(caught || shown, "nobody has seen {judge} object");
+    }
+}
+
+#[test]
+fn s1_a_record_that_nobody_can_reach_any_more_is_lost() {
+    for (acked, said) in [(6, 0), (5, 1)] {
+        let mut stage = Stagecraft::set();
+        stage.returns(0, (0..acked).collect());
+        let behind = stage.behind(0, 5);
+        stage.leases_at(0, behind, None);
+        stage.looks(&Glance::default());
+        let told = stage.said_by("S1");
+        assert_eq!(told.len(), said, "{told:?}");
+        assert!(
+            told.iter()
+                .all(|told| told.starts_with("shard 0: record 5 ("))
+        );
+    }
+}
+
+#[test]
+fn s1_what_can_still_be_read_is_not_lost() {
+    let mut stage = Stagecraft::set();
+    stage.leases(0, None);
+    stage.looks(&Glance::default());
+    assert!(stage.said_by("S1").is_empty());
+}
+
+#[test]
+fn s5_only_the_owner_moves_the_position() {
+    let owner = WorkerId::new("w0", 1);
+    for (by, said) in [(0, 0), (1, 1)] {
+        let mut stage = Stagecraft::set();
+        stage.leases(0, Some(&owner));
+        stage.returns(0, vec![0]);
+        let before = stage.lease(0, Checkpoint::TrimHorizon, Some(&owner));
+        let after = stage.lease(0, stage.behind(0, 0), Some(&owner));
+        stage.changes(0, Some(before), Some(after), Author::Worker(by));
+        assert_eq!(stage.said_by("S5").len(), said, "w{by}");
+    }
+}
+
+#[test]
+fn s5_whoever_asks_for_a_lease_does_not_write_under_the_epoch_of_its_owner() {
+    let owner = WorkerId::new("w0", 1);
+    let mut stage = Stagecraft::set();
+    stage.leases(0, Some(&owner));
+    let before = stage.lease(0, Checkpoint::TrimHorizon, Some(&owner));
+    let mut after = before.clone();
+    after.next_owner = Some(WorkerId::new("w1", 1));
+    stage.changes(0, Some(before), Some(after.clone()), Author::Worker(1));
+    assert!(stage.said_by("S5").is_empty());
+    let asked = after.clone();
+    after.owner = None;
+    stage.changes(0, Some(asked), Some(after), Author::Worker(1));
+    let said = stage.said_by("S5");
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].starts_with("shard 0: w1 writes under epoch 3 of the lease, which is w0#"));
+}
+
+#[test]
+fn s8_children_that_are_named_have_leases_with_the_next_fact() {
+    let owner = WorkerId::new("w0", 1);
+    for (born, named, said) in [(true, true, 0), (false, true, 1), (false, false, 1)] {
+        let mut stage = Stagecraft::set();
+        stage.scenario.faults.clear();
+        let mut dice = fastrand::Rng::with_seed(2);
+        let child = stage.streams.roll(0, 1, BIRTH, &mut dice)[0];
+        let end = Fact::EndAccepted {
+            seat: 0,
+            shard: 0,
+            epoch: EPOCH,
+        };
+        stage.happens(end);
+        let before = stage.lease(0, Checkpoint::TrimHorizon, Some(&owner));
+        let mut after = stage.lease(0, Checkpoint::ShardEnd, None);
+        if named {
+            after
+                .children
+                .insert(stage.streams.shards[child].id.clone());
+        }
+        stage.changes(0, Some(before), Some(after), Author::Worker(0));
+        if born {
+            stage.leases(child, Some(&owner));
+        }
+        stage.happens(Fact::Healed);
+        let told = stage.said_by("S8");
+        assert_eq!(told.len(), said, "{told:?}");
+    }
+}
+
+#[test]
+fn s9_what_is_listed_and_has_no_lease_is_told_of_in_time() {
+    let mut stage = Stagecraft::set();
+    stage.leases(0, None);
+    stage.looks(&calm(Stage::Healing));
+    stage.waits(10 * MINUTE);
+    stage.looks(&calm(Stage::RolledOver));
+    assert!(stage.said_by("S9").is_empty());
+    stage.waits(1);
+    stage.looks(&calm(Stage::RolledOver));
+    assert_eq!(
+        stage.said_by("S9"),
+        ["shard 1 is listed and nobody covers it for 600001 ms"]
+    );
+}
+
+#[test]
+fn s13_a_position_of_another_shard_is_no_place_to_go_on() {
+    for (shard, said) in [(0, 0), (1, 1)] {
+        let mut stage = Stagecraft::set();
+        let after = stage.streams.shards[0].records[3].number;
+        stage.happens(Fact::Opened { shard, after });
+        assert_eq!(stage.said_by("S13").len(), said);
+    }
+}
+
+#[test]
+fn s14_a_batch_is_in_the_order_of_its_shard() {
+    for (places, said) in [([0, 1], 0), ([1, 0], 1), ([1, 1], 1)] {
+        let mut stage = Stagecraft::set();
+        stage.dispatches(0, &places);
+        assert_eq!(stage.said_by("S14").len(), said);
+    }
+}
+
+#[test]
+fn s16_an_event_that_shows_an_item_is_told_of() {
+    for (error, said) in [
+        ("as the seed wants".to_owned(), 0),
+        (format!("{CANARY}-1"), 1),
+    ] {
+        let mut stage = Stagecraft::set();
+        stage.scenario.seed = 8;
+        stage.fails(Duration::from_secs(1), Some(error));
+        assert_eq!(stage.said_by("S16").len(), said);
+    }
+}
+
+#[test]
+fn l9_two_pauses_of_one_length_are_no_accident_but_for_a_copy_of_a_machine() {
+    for (copy, said) in [(false, 1), (true, 0)] {
+        let mut stage = Stagecraft::set();
+        stage.fails(Duration::from_millis(1_234), None);
+        stage.happens(launched(0, copy));
+        stage.fails(Duration::from_millis(1_234), None);
+        assert_eq!(stage.said_by("L9").len(), said);
+    }
+}
+
+impl Stagecraft {
+    fn fails(&mut self, retry_in: Duration, error: Option<String>) {
+        let failed = Event::BatchFailed {
+            stream: self.streams.streams[0].arn.clone(),
+            shard: self.streams.shards[0].id.clone(),
+            attempt: 1,
+            retry_in,
+            error,
+        };
+        self.says(Some(0), failed);
+    }
+}
+
+#[test]
+fn s2_a_parent_is_gone_only_when_the_service_does_not_show_it() {
+    for (vanished, said) in [(true, 0), (false, 1)] {
+        let mut stage = Stagecraft::set();
+        let mut dice = fastrand::Rng::with_seed(2);
+        let child = stage.streams.roll(0, 1, BIRTH, &mut dice)[0];
+        stage.oracle.ledger.log_mut(child);
+        stage.streams.shards[0].vanished = vanished;
+        let loss = Event::DataLost(DataLoss {
+            stream: stage.streams.streams[0].arn.clone(),
+            shard: stage.streams.shards[0].id.clone(),
+            from: Checkpoint::TrimHorizon,
+            to: None,
+            why: LossCause::ParentVanished,
+            noticed: None,
+        });
+        stage.says(Some(0), loss);
+        assert_eq!(stage.said_by("S2").len(), said);
+    }
+}
