@@ -26,7 +26,7 @@ impl Judge for Recovery {
         // What a person did to an idle lease is seen by the next sweep of the whole table.
         let shard = glance.unowned.as_ref().and_then(|(shard, _)| *shard);
         let log = shard.and_then(|shard| ledger.shards.get(shard));
-        let seen_late = if log.is_some_and(|log| log.edited) {
+        let seen_late = if log.is_some_and(|log| log.is_edited(scene.now)) {
             millis(settings.sweep_interval)
         } else {
             0

@@ -45,7 +45,7 @@ use super::world::shards::{Shard, number_of, service_millis};
 use shardkeeper_core::checkpoint::Checkpoint;
 
 /// The longest pause between two attempts at anything, and the calls around it.
-const SLACK: Time = 45 * SECOND;
+pub(crate) const SLACK: Time = 45 * SECOND;
 /// What a fetch sets aside before its page is there.
 const BUDGET_OF_ONE_PAGE: u64 = 1024 * 1024;
 
@@ -125,7 +125,7 @@ pub(crate) fn may_be_passed(
         || before_the_start(scene, shard, log, place)
         // Nothing before it was ever acknowledged, or a person took the position away, so nobody could know that it
         // had been there.
-        || (place < shard.trimmed && (log.edited || log.forgotten || !log.begun_before(place)))
+        || (place < shard.trimmed && (log.is_unknown(place) || !log.begun_before(place)))
 }
 
 /// True when the record is older than where the application began. A later stream may have such records, too: the table

@@ -28,11 +28,12 @@ impl Judge for NoSilentLoss {
         };
         // Each child without a lease tells that its parent is gone, and a person who deletes its row makes it tell again.
         let children = &scene.streams.shards[*shard].children;
-        let edited = |child: &ShardNo| ledger.log(*child).edited;
-        if loss.why == LossCause::ParentVanished && children.iter().any(edited) {
-            return None;
-        }
-        told_twice(ledger, (*seat, *shard), loss).or_else(|| told_in_vain(scene, *shard, loss))
+        let edited = |child: &ShardNo| ledger.log(*child).is_edited(scene.now);
+        let told_again = loss.why == LossCause::ParentVanished && children.iter().any(edited);
+        told_in_vain(scene, *shard, loss).or_else(|| {
+            let once = (*seat, *shard);
+            told_twice(ledger, once, loss).filter(|_| !told_again)
+        })
     }
 }
 

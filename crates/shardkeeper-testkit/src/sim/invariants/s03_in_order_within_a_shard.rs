@@ -35,9 +35,9 @@ impl Judge for InOrderWithinAShard {
             };
             let skipped = (next..place).find(|gap| {
                 let mark = log.mark(*gap);
-                let gone =
-                    *gap < shard.trimmed && (mark.told || log.forgotten || !log.begun_before(*gap));
-                let settled = mark.told || mark.skipped || log.edited;
+                let gone = *gap < shard.trimmed
+                    && (mark.told || log.is_unknown(*gap) || !log.begun_before(*gap));
+                let settled = mark.told || mark.skipped;
                 !(gone || settled || before_the_start(scene, shard, log, *gap))
             });
             if let Some(skipped) = skipped {

@@ -1,6 +1,6 @@
 //! S4: first deliveries of an item follow its commits, and no child is delivered before its parent's end is stored.
 
-use super::Judge;
+use super::{Judge, before_the_start};
 use crate::sim::oracle::{Dispatch, Fact, Ledger, Scene};
 use crate::sim::world::ShardNo;
 
@@ -25,10 +25,6 @@ impl Judge for InOrderForAnItem {
 
 fn overtook_its_parent(scene: &Scene<'_>, ledger: &Ledger, number: ShardNo) -> Option<String> {
     let parent = scene.streams.shards[number].parent?;
-    let edited = |shard: ShardNo| ledger.shards.get(shard).is_some_and(|log| log.edited);
-    if edited(number) || edited(parent) {
-        return None;
-    }
     let log = ledger.shards.get(parent);
     let ended = log.is_some_and(|log| log.finished.is_some());
     let gone = scene.streams.shards[parent].is_gone(scene.now);
@@ -42,11 +38,11 @@ fn overtook_its_parent(scene: &Scene<'_>, ledger: &Ledger, number: ShardNo) -> O
 fn out_of_order(scene: &Scene<'_>, ledger: &Ledger, dispatch: &Dispatch) -> Option<String> {
     let (number, places) = (dispatch.shard, &dispatch.places);
     let (shard, log) = (&scene.streams.shards[number], ledger.log(number));
-    for place in places
-        .iter()
-        .flatten()
-        .filter(|place| !log.mark(**place).delivered)
-    {
+    // What is older than the application comes, too, when a person takes the lease of a finished shard away.
+    let first = |place: &&usize| {
+        !log.mark(**place).delivered && !before_the_start(scene, shard, log, **place)
+    };
+    for place in places.iter().flatten().filter(first) {
         let change = &shard.records[*place];
         let latest = ledger
             .latest

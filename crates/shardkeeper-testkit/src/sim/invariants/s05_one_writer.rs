@@ -46,19 +46,16 @@ impl Judge for OneWriter {
             return None;
         };
         let log = ledger.log(*shard);
-        if log.edited {
-            return None;
-        }
         let owner = before.as_ref().and_then(|before| before.owner.as_ref());
         let given = after.owner.is_some() && after.owner.as_ref() != owner;
         if let Some(before) = before
-            && (!given || !log.set_back)
+            && (!given || !log.is_set_back(scene.now))
             && let Some(message) = self.is_a_strangers(*seat, *shard, (before, after))
         {
             return Some(message);
         }
         // Until a person has looked, nobody can know which tokens were used: but each knows those that were its own.
-        if log.set_back {
+        if log.is_set_back(scene.now) {
             let known = self.held.get(&(*seat, *shard));
             let knew = self.restored_at.is_some_and(|at| at <= *sent);
             let held = known.filter(|held| given && knew && after.epoch <= **held)?;

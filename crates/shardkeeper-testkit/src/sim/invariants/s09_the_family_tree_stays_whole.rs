@@ -67,7 +67,7 @@ impl Judge for TreeStaysWhole {
 
 fn resurrected(ledger: &Ledger, shard: ShardNo, seat: usize) -> Option<String> {
     let log = ledger.log(shard);
-    let again = log.finished.is_some() && !log.edited && !log.forgotten;
+    let again = log.finished.is_some() && !log.forgotten;
     again.then(|| {
         format!("shard {shard}: w{seat} made its lease again though it was finished and forgotten")
     })

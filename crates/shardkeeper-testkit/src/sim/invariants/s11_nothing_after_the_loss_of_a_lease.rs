@@ -10,7 +10,7 @@ impl Judge for NothingAfterLoss {
         "S11"
     }
 
-    fn see(&mut self, _: &Scene<'_>, ledger: &Ledger, fact: &Fact) -> Option<String> {
+    fn see(&mut self, scene: &Scene<'_>, ledger: &Ledger, fact: &Fact) -> Option<String> {
         let Fact::Dispatched(Dispatch {
             seat,
             worker,
@@ -23,7 +23,7 @@ impl Judge for NothingAfterLoss {
         };
         let log = ledger.log(*shard);
         // Whoever owns a row that was restored sees that at its next look.
-        if log.edited || log.set_back {
+        if log.is_edited(scene.now) || log.is_set_back(scene.now) {
             return None;
         }
         let Some(lease) = &log.lease else {

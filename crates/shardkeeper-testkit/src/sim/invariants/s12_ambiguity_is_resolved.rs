@@ -104,7 +104,7 @@ impl AmbiguityIsResolved {
         let owner = row
             .and_then(|lease| lease.owner.as_ref())
             .map(|owner| owner.as_str());
-        if owner.is_some() && owner == holder && !log.edited {
+        if owner.is_some() && owner == holder && !log.is_edited(scene.now) {
             self.unexplained.push(Loss {
                 at: scene.now,
                 seat,

@@ -10,8 +10,9 @@ use shardkeeper_core::lease::Lease;
 use super::Scene;
 use super::fact::{Author, Dispatch, Fact};
 use super::holdings::Holdings;
+use crate::sim::fleet::millis;
 use crate::sim::ground::Time;
-use crate::sim::invariants::before_the_start;
+use crate::sim::invariants::{SLACK, before_the_start, place_after};
 use crate::sim::world::ShardNo;
 use crate::sim::world::shards::{Shard, number_of};
 
@@ -39,12 +40,16 @@ pub(crate) struct ShardLog {
     pub(crate) finished: Option<Time>,
     /// The processor accepted the end once.
     pub(crate) end_accepted: bool,
-    /// A person has changed the row: what follows from that is nobody's fault.
-    pub(crate) edited: bool,
-    /// The row was restored from an older copy, and the application was not resumed since: tokens may be used again.
-    pub(crate) set_back: bool,
-    /// The copy had no row, or none with a position: nobody knows what was read.
+    /// A person has changed the row: until then, workers may not have seen that, which is nobody's fault.
+    edited_until: Time,
+    /// The row was restored from an older copy: until then tokens may be used again. That is over when the application is
+    /// resumed, or the epoch is above all that were ever given and workers have seen that.
+    set_back_until: Time,
+    /// A person took the row away, or the copy had none, or none with a position: nobody knows what was read, until a position
+    /// is stored again.
     pub(crate) forgotten: bool,
+    /// Of what was trimmed before this place nobody could know.
+    unknown_before: usize,
     /// The application had read up to here before the world began.
     pub(crate) read_before: u128,
     /// A loss of the whole rest was told.
@@ -122,6 +127,21 @@ impl ShardLog {
         self.reigns.values().all(|reign| reign.reached.is_none())
     }
 
+    /// A person has changed the row, and not everybody need have seen that.
+    pub(crate) fn is_edited(&self, now: Time) -> bool {
+        now < self.edited_until
+    }
+
+    /// The row is of an older copy, and tokens may be used again.
+    pub(crate) fn is_set_back(&self, now: Time) -> bool {
+        now < self.set_back_until
+    }
+
+    /// Somebody took the position away with which it could be known that this record was there.
+    pub(crate) fn is_unknown(&self, place: usize) -> bool {
+        self.forgotten || place < self.unknown_before
+    }
+
     /// It has a lease, or had one to its end.
     pub(crate) fn was_leased(&self) -> bool {
         self.lease.is_some() || self.finished.is_some()
@@ -146,16 +166,13 @@ impl Ledger {
         &mut self.shards[shard]
     }
 
-    /// True when nothing took the lineage of a shard apart: no person edited a row of it, and no shard of it went
-    /// before it was leased.
+    /// True when nothing took the lineage of a shard apart: no shard of it went before it was leased.
     pub(crate) fn has_intact_lineage(&self, scene: &Scene<'_>, shard: ShardNo) -> bool {
         let parent = |shard: &ShardNo| scene.streams.shards[*shard].parent;
         let mut lineage = std::iter::successors(Some(shard), parent);
         lineage.all(|ancestor| {
-            let log = self.shards.get(ancestor);
-            let edited = log.is_some_and(|log| log.edited);
-            let leased = log.is_some_and(ShardLog::was_leased);
-            !edited && (leased || !scene.streams.shards[ancestor].is_gone(scene.now))
+            let leased = self.shards.get(ancestor).is_some_and(ShardLog::was_leased);
+            leased || !scene.streams.shards[ancestor].is_gone(scene.now)
         })
     }
 
@@ -166,8 +183,7 @@ impl Ledger {
             Fact::LeaseChanged {
                 shard, after, by, ..
             } => {
-                self.log_mut(*shard)
-                    .lease_changed(scene.now, after.as_deref(), *by);
+                self.lease_changed(scene, *shard, after.as_deref(), *by);
             }
             Fact::Dispatched(dispatch) => self.dispatched(scene, dispatch),
             Fact::Returned {
@@ -187,7 +203,10 @@ impl Ledger {
                 }
                 self.put_down(scene, (*seat, *shard));
             }
-            Fact::Resumed => self.shards.iter_mut().for_each(|log| log.set_back = false),
+            Fact::Resumed => self
+                .shards
+                .iter_mut()
+                .for_each(|log| log.set_back_until = 0),
             Fact::EndAccepted { shard, .. } => self.log_mut(*shard).end_accepted = true,
             Fact::Trimmed { shard, from, to } => {
                 let log = self.log_mut(*shard);
@@ -281,6 +300,42 @@ impl Ledger {
 }
 
 impl Ledger {
+    /// A row is another one now.
+    fn lease_changed(
+        &mut self,
+        scene: &Scene<'_>,
+        shard: ShardNo,
+        after: Option<&Lease>,
+        by: Author,
+    ) {
+        let truth = &scene.streams.shards[shard];
+        let seen_by = scene.now + seen_within(scene);
+        let log = self.log_mut(shard);
+        match by {
+            Author::Worker(_) => {
+                if let Some(lease) = after.filter(|lease| !lease.checkpoint.is_start())
+                    && std::mem::take(&mut log.forgotten)
+                {
+                    let behind = place_after(truth, &lease.checkpoint);
+                    log.unknown_before = log.unknown_before.max(behind);
+                }
+                let highest = log.reigns.keys().next_back();
+                if after.is_some_and(|lease| Some(&lease.epoch) > highest) {
+                    log.set_back_until = log.set_back_until.min(seen_by);
+                }
+            }
+            Author::Operator => {
+                log.edited_until = seen_by;
+                log.forgotten |= after.is_none();
+            }
+            Author::Restorer => {
+                log.set_back_until = Time::MAX;
+                log.forgotten |= after.is_none_or(|lease| lease.checkpoint.is_start());
+            }
+        }
+        log.lease_changed(scene.now, after);
+    }
+
     /// A loss was told.
     fn lost(&mut self, scene: &Scene<'_>, shard: ShardNo, loss: &DataLoss) {
         let truth = &scene.streams.shards[shard];
@@ -308,6 +363,13 @@ impl Ledger {
     }
 }
 
+/// What somebody else did to a row is seen by the next sweep of the whole table, and a lease duration later by those who have
+/// to be asked, or found dead, first.
+fn seen_within(scene: &Scene<'_>) -> Time {
+    let settings = &scene.scenario.settings;
+    millis(settings.sweep_interval) + 3 * millis(settings.lease_duration) + SLACK
+}
+
 /// The next records that cannot be decoded.
 fn undecodable_from(
     scene: &Scene<'_>,
@@ -324,25 +386,13 @@ fn undecodable_from(
 impl ShardLog {
     /// Its row was there before the world began.
     pub(crate) fn remembered(&mut self, now: Time, lease: Option<Lease>) {
-        self.lease_changed(now, lease.as_ref(), Author::Worker(0));
+        self.lease_changed(now, lease.as_ref());
     }
 
-    fn lease_changed(&mut self, now: Time, after: Option<&Lease>, by: Author) {
+    fn lease_changed(&mut self, now: Time, after: Option<&Lease>) {
         let epoch_before = self.lease.as_ref().map(|lease| lease.epoch);
-        self.edited |= by == Author::Operator;
-        if by == Author::Restorer {
-            self.set_back = true;
-            self.forgotten |= after.is_none_or(|lease| lease.checkpoint.is_start());
-        }
         self.lease = after.cloned();
         let Some(lease) = after else {
-            if by == Author::Operator {
-                // It begins again, with whatever epoch.
-                self.reigns.clear();
-                self.marks
-                    .iter_mut()
-                    .for_each(|mark| mark.acked_under = None);
-            }
             return;
         };
         if lease.is_finished() {

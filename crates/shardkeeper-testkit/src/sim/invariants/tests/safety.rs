@@ -219,3 +219,44 @@ fn s2_a_parent_is_gone_only_when_the_service_does_not_show_it() {
         assert_eq!(stage.said_by("S2").len(), said);
     }
 }
+
+#[test]
+fn s11_a_person_who_changed_a_row_excuses_its_owner_until_that_is_seen() {
+    let seen_by = (180 + 30) * SECOND + SLACK;
+    for (later, said) in [(seen_by - 1, 0), (seen_by, 1)] {
+        let mut stage = Stagecraft::set();
+        stage.leases(0, Some(&WorkerId::new("w0", 1)));
+        let before = stage.lease(0, Checkpoint::TrimHorizon, Some(&WorkerId::new("w0", 1)));
+        let after = stage.lease(
+            0,
+            Checkpoint::TrimHorizon,
+            Some(&WorkerId::new("nobody", 1)),
+        );
+        stage.changes(0, Some(before), Some(after), Author::Operator);
+        stage.waits(later);
+        stage.begins(0, 0);
+        assert_eq!(stage.said_by("S11").len(), said);
+    }
+}
+
+#[test]
+fn s3_what_was_trimmed_is_unknown_until_a_position_is_stored_again() {
+    let mut stage = Stagecraft::set();
+    stage.leases(0, None);
+    let row = stage.lease(0, Checkpoint::TrimHorizon, None);
+    stage.changes(0, Some(row.clone()), None, Author::Operator);
+    stage.changes(0, None, Some(row.clone()), Author::Worker(0));
+    stage.returns(0, vec![0]);
+    stage.streams.shards[0].trimmed = 3;
+    stage.dispatches(0, &[3]);
+    assert_eq!(stage.said_by("S3"), [""; 0], "nobody could know of 1 and 2");
+    stage.returns(0, vec![3]);
+    let stored = stage.lease(0, stage.behind(0, 3), None);
+    stage.changes(0, Some(row), Some(stored), Author::Worker(0));
+    stage.streams.shards[0].trimmed = 6;
+    stage.dispatches(0, &[6]);
+    assert_eq!(
+        stage.said_by("S3"),
+        ["shard 0: record 6 was delivered under epoch 3 before record 4"]
+    );
+}
