@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use shardkeeper_core::ids::WorkerId;
 
-use super::world::World;
+use super::world::{ShardNo, World};
 
 /// One incarnation's, by the clock of its machine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -60,16 +60,16 @@ impl World {
         env.map_or(Duration::ZERO, |env| env.now())
     }
 
-    /// S11: a worker calls user code.
-    pub(crate) fn judge_call(&mut self, seat: usize) {
+    /// S11: a worker calls user code of a shard.
+    pub(crate) fn judge_call(&mut self, seat: usize, shard: ShardNo) {
         let now = self.clock_of(seat);
         let until = self.fleet.seats[seat].beats.entitlement.until;
         if now >= until {
             let late = now.saturating_sub(until).as_millis();
             let message = format!(
-                "w{seat} calls its processor {late} ms after the end of what its beats entitle it to"
+                "shard {shard}: w{seat} calls its processor {late} ms after the end of what its beats entitle it to"
             );
-            self.oracle.accuse(self.now, "S11", message);
+            self.oracle.accuse_of(Some(shard), self.now, "S11", message);
         }
     }
 

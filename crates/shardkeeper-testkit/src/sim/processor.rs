@@ -7,7 +7,7 @@ use shardkeeper::{
 };
 
 use super::chaos::Fault;
-use super::oracle::{Dispatch, Fact, LATER};
+use super::oracle::{DONE, Dispatch, Fact, LATER};
 use super::world::shards::number_of;
 use super::world::{ShardNo, Shared, World};
 
@@ -97,7 +97,7 @@ impl RecordProcessor for Probe {
                 .iter()
                 .map(|number| world.streams.shards[shard].place_of(*number))
                 .collect();
-            world.judge_call(self.seat);
+            world.judge_call(self.seat, shard);
             world.happened(Fact::Dispatched(Dispatch {
                 seat: self.seat,
                 worker: cx.worker_id().to_string(),
@@ -140,7 +140,7 @@ impl RecordProcessor for Probe {
             }
             Act::Defer(apart, drops) => return Ok(self.defer(&batch, cx, places, (apart, drops))),
         }
-        self.returned(cx, places, "did it");
+        self.returned(cx, places, DONE);
         Ok(Progress::Done)
     }
 
@@ -156,7 +156,7 @@ impl RecordProcessor for Probe {
             return Err("as the seed wants".into());
         }
         self.world.with(|world| {
-            world.judge_call(seat);
+            world.judge_call(seat, shard);
             world.happened(Fact::EndAccepted { seat, shard, epoch });
         });
         Ok(())

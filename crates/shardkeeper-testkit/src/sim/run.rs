@@ -84,6 +84,7 @@ pub fn run(seed: u64, wishes: &Wishes) -> Outcome {
         let planted = wishes.planted;
         let mut outcome = runtime.expect("a runtime").block_on(play(scenario, wishes));
         outcome.planted = planted;
+        // What panics when the world is over already.
         for panic in PANICS.take().unwrap_or_default() {
             outcome.violations.push(Violation {
                 judge: "panic",
@@ -128,6 +129,10 @@ async fn play(scenario: Scenario, wishes: Wishes) -> Outcome {
 impl World {
     fn close(&mut self) -> Outcome {
         self.over = true;
+        let panics = PANICS.with_borrow_mut(|panics| panics.as_mut().map(std::mem::take));
+        for panic in panics.unwrap_or_default() {
+            self.oracle.accuse(self.now, "panic", panic);
+        }
         Outcome {
             seed: self.scenario.seed,
             seam: self.scenario.seam,

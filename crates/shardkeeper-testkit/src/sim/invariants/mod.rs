@@ -73,7 +73,7 @@ pub(crate) fn all() -> Vec<Box<dyn Judge>> {
     vec![
         Box::new(s01_no_loss::NoLoss),
         Box::new(s02_no_silent_loss::NoSilentLoss),
-        Box::new(s03_in_order_within_a_shard::InOrderWithinAShard),
+        Box::new(s03_in_order_within_a_shard::InOrderWithinAShard::default()),
         Box::new(s04_in_order_for_an_item::InOrderForAnItem),
         Box::new(s05_one_writer::OneWriter::default()),
         Box::new(s06_checkpoints_never_move_left::NeverLeft),

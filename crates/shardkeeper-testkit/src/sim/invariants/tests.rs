@@ -11,11 +11,11 @@ use super::SLACK;
 use crate::sim::calm::{Glance, Stage};
 use crate::sim::fleet::millis;
 use crate::sim::ground::{BIRTH, MINUTE, SECOND, Time};
-use crate::sim::oracle::{Author, Dispatch, Fact, Oracle, Paper, Scene};
+use crate::sim::oracle::{Author, DONE, Dispatch, Fact, Oracle, Paper, Scene};
 use crate::sim::scenario::Scenario;
 use crate::sim::world::{Op, Streams};
 
-mod safety;
+mod shown;
 
 const EPOCH: u64 = 3;
 const KIB: u64 = 1024;
@@ -26,6 +26,7 @@ struct Stagecraft {
     streams: Streams,
     scenario: Scenario,
     oracle: Oracle,
+    calm: bool,
 }
 
 impl Stagecraft {
@@ -45,6 +46,7 @@ impl Stagecraft {
             streams,
             scenario,
             oracle: Oracle::new(),
+            calm: true,
         };
         let worker = WorkerId::new("w0", 1);
         stage.says(None, Event::WorkerJoined { worker });
@@ -57,7 +59,7 @@ impl Stagecraft {
             now: self.now,
             streams: &self.streams,
             scenario: &self.scenario,
-            healing: true,
+            healing: self.calm,
             started_at: None,
         };
         act(&mut self.oracle, &scene);
@@ -117,7 +119,7 @@ impl Stagecraft {
             shard,
             epoch: EPOCH,
             acked,
-            how: "did it",
+            how: DONE,
         });
     }
 

@@ -86,7 +86,7 @@ pub(crate) enum Fact {
         /// When the call was sent that changed it.
         sent: Time,
     },
-    /// A listing was asked for.
+    /// A listing was asked for, of shards or of streams.
     Called {
         seat: usize,
         op: Op,

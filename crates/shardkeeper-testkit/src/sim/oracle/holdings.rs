@@ -8,6 +8,9 @@ use super::fact::Fact;
 use crate::sim::ground::Time;
 use crate::sim::world::ShardNo;
 
+/// How a batch comes back with which nothing is wrong.
+pub(crate) const DONE: &str = "did it";
+
 /// How a record comes back of which the processor kept the acknowledgement.
 pub(crate) const LATER: &str = "acknowledged later";
 

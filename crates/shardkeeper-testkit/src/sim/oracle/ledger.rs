@@ -319,6 +319,11 @@ impl Ledger {
                     let behind = place_after(truth, &lease.checkpoint);
                     log.unknown_before = log.unknown_before.max(behind);
                 }
+                if log.forgotten && log.lease.is_none() {
+                    // Tokens may be used again of which nobody who lives knows: what was done under them says nothing.
+                    let marks = log.marks.iter_mut();
+                    marks.for_each(|mark| mark.acked_under = None);
+                }
                 let highest = log.reigns.keys().next_back();
                 if after.is_some_and(|lease| Some(&lease.epoch) > highest) {
                     log.set_back_until = log.set_back_until.min(seen_by);

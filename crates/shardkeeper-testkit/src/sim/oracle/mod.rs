@@ -9,7 +9,7 @@ pub(crate) mod telling;
 
 use self::attendance::Attendance;
 pub(crate) use self::fact::{Author, Dispatch, Fact};
-pub(crate) use self::holdings::{LATER, Paper};
+pub(crate) use self::holdings::{DONE, LATER, Paper};
 pub(crate) use self::ledger::{Ledger, ShardLog};
 pub(crate) use self::story::Story;
 use super::calm::Glance;
@@ -169,7 +169,18 @@ impl Oracle {
 
     /// Something is wrong that no judge of facts can see.
     pub(crate) fn accuse(&mut self, now: Time, judge: &'static str, message: String) {
-        let violation = self.story.violation(now, judge, message, None);
+        self.accuse_of(None, now, judge, message);
+    }
+
+    /// The same, of a shard, with its story.
+    pub(crate) fn accuse_of(
+        &mut self,
+        shard: Option<ShardNo>,
+        now: Time,
+        judge: &'static str,
+        message: String,
+    ) {
+        let violation = self.story.violation(now, judge, message, shard);
         keep(&mut self.violations, violation);
     }
 

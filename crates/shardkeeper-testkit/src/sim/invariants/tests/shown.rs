@@ -1,4 +1,4 @@
-//! Judges of safety that nothing else makes object, and that every judge is shown to.
+//! Judges that no planted mistake makes object, and that every judge is shown to.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ impl Stagecraft {
 fn every_judge_is_shown_to_object_by_a_planted_mistake_or_here() {
     let plants = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/SIMULATION.md");
     let plants = std::fs::read_to_string(plants).expect("the table of plants");
-    let tests = [include_str!("../tests.rs"), include_str!("safety.rs")].concat();
+    let tests = [include_str!("../tests.rs"), include_str!("shown.rs")].concat();
     let judges: BTreeSet<&str> = super::super::all()
         .iter()
         .map(|judge| judge.name())
@@ -259,4 +259,36 @@ fn s3_what_was_trimmed_is_unknown_until_a_position_is_stored_again() {
         stage.said_by("S3"),
         ["shard 0: record 6 was delivered under epoch 3 before record 4"]
     );
+}
+
+#[test]
+fn s3_what_was_given_comes_again_only_when_it_failed() {
+    for (how, said) in [("failed", 0), (DONE, 1)] {
+        let mut stage = Stagecraft::set();
+        stage.leases(0, None);
+        stage.dispatches(0, &[0, 1]);
+        stage.happens(Fact::Returned {
+            seat: 0,
+            shard: 0,
+            epoch: EPOCH,
+            acked: Vec::new(),
+            how,
+        });
+        (0..3).for_each(|place| stage.dispatches(0, &[place]));
+        assert_eq!(stage.said_by("S3").len(), said, "{how}");
+    }
+}
+
+#[test]
+fn s10_nothing_comes_twice_where_nothing_is_wrong() {
+    for (faults, said) in [(false, 1), (true, 0)] {
+        let mut stage = Stagecraft::set();
+        stage.calm = false;
+        if !faults {
+            stage.scenario.faults.clear();
+        }
+        stage.leases(0, None);
+        (0..2).for_each(|_| stage.dispatches(0, &[0]));
+        assert_eq!(stage.said_by("S10").len(), said);
+    }
 }
