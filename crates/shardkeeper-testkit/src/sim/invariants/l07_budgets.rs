@@ -41,7 +41,7 @@ impl Judge for Budgets {
 
     fn see(&mut self, scene: &Scene<'_>, _: &Ledger, fact: &Fact) -> Option<String> {
         match fact {
-            Fact::Called { seat, op } => {
+            Fact::Called { seat, op } if *op != Op::ListStreams => {
                 let starts = *op == Op::ListShards && self.starting.remove(seat);
                 match scene.healing {
                     true => self.called(scene, (*seat, starts), *op),

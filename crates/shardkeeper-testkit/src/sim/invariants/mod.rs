@@ -11,6 +11,7 @@ mod l04_take_over;
 mod l05_shutdown_ends;
 mod l06_no_lease_is_stuck;
 mod l07_budgets;
+mod l07_readers;
 mod l08_memory;
 mod l09_calls_stay_bounded;
 mod l09_pauses_spread;
@@ -95,6 +96,7 @@ pub(crate) fn all() -> Vec<Box<dyn Judge>> {
         Box::new(l05_shutdown_ends::ShutdownEnds::default()),
         Box::new(l06_no_lease_is_stuck::NoLeaseIsStuck::default()),
         Box::new(l07_budgets::Budgets::default()),
+        Box::new(l07_readers::Readers::default()),
         Box::new(l08_memory::Memory),
         Box::new(l09_calls_stay_bounded::CallsStayBounded::default()),
         Box::new(l09_pauses_spread::PausesSpread::default()),

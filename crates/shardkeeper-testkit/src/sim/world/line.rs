@@ -68,7 +68,7 @@ impl Line {
         let (tell, told) = oneshot::channel();
         self.world.with(|world| {
             let passage = world.passage(self.seat, op);
-            if op.is_listing() {
+            if op.is_listing() || op == Op::ListStreams {
                 let seat = self.seat;
                 world.happened(Fact::Called { seat, op });
             }

@@ -292,3 +292,23 @@ fn s10_nothing_comes_twice_where_nothing_is_wrong() {
         assert_eq!(stage.said_by("S10").len(), said);
     }
 }
+
+#[test]
+fn l7_a_shard_has_one_reader_and_two_while_it_changes_hands() {
+    for (later, said) in [(14 * SECOND, 0), (15 * SECOND, 1)] {
+        let mut stage = Stagecraft::set();
+        stage.waits(later);
+        (0..2).for_each(|seat| stage.happens(Fact::Polled { seat, shard: 0 }));
+        assert_eq!(stage.said_by("L7").len(), said);
+    }
+}
+
+#[test]
+fn l7_the_streams_are_listed_five_times_a_second() {
+    let mut stage = Stagecraft::set();
+    for count in 1..8 {
+        let op = Op::ListStreams;
+        stage.happens(Fact::Called { seat: 0, op });
+        assert_eq!(stage.said_by("L7").len(), usize::from(count > 6));
+    }
+}
