@@ -12,11 +12,16 @@ use shardkeeper_core::row::{Row, Value};
 use super::chaos::Fault;
 use super::ground::{BIRTH, HOUR, MINUTE, SECOND, Time};
 use super::scenario::Beginning;
-use super::world::shards::{sequence_number, service_millis};
+use super::world::shards::{Coming, RECORD_BYTES, sequence_number, service_millis};
 use super::world::{ShardNo, World};
 
 /// How far back the oldest records lie: further than any is kept, so that shards age away while the world runs.
 const OLDEST: Time = 30 * HOUR;
+/// Told times are so far off at most. Whoever reads from the horizon allows for a minute between the two that matter: one
+/// that is told too late, and one behind it that is told too early.
+const FAR_OFF: Time = 25 * SECOND;
+/// So many of ten thousand records are large, where any are.
+const LARGE: u32 = 600;
 /// The part of all records that was written before the run, in percent.
 const WRITTEN_BEFORE: usize = 60;
 
@@ -78,8 +83,32 @@ impl World {
             return;
         }
         let item = items[self.dice.usize(0..items.len())];
-        let poison = self.strikes(Fault::PoisonRecord, 100);
-        self.streams.write(shard, item, at, poison);
+        let coming = Coming {
+            at,
+            told: self.told(at),
+            bytes: self.size(),
+            poison: self.strikes(Fault::PoisonRecord, 100),
+        };
+        self.streams.write(shard, item, coming);
+    }
+
+    /// When a change says that it came: about when it did.
+    fn told(&mut self, at: Time) -> Option<Time> {
+        let most = match self.dice.u8(..) {
+            0..4 => return None,
+            4..16 => FAR_OFF,
+            _ => 2 * SECOND,
+        };
+        Some(at - most + self.dice.u64(0..2 * most))
+    }
+
+    /// A few together are more than a page holds.
+    fn size(&mut self) -> usize {
+        if self.weather.is_on(Fault::HugeRecords) && self.chance(LARGE) {
+            self.dice.usize(100_000..900_000)
+        } else {
+            RECORD_BYTES
+        }
     }
 
     /// The application had read each lineage up to some moment, and died.

@@ -38,6 +38,8 @@ pub struct Scenario {
     pub(crate) harshness: u32,
     /// Reads of the lease table take longer than the pause between two of them, until the world has come to rest.
     pub(crate) slow_table: bool,
+    /// The service can look up a start time; not every one can.
+    pub(crate) knows_times: bool,
 }
 
 /// Where workers and the world meet.
@@ -148,6 +150,7 @@ impl Scenario {
             page: [2, 3, 7, 100][dice.usize(0..4)],
             harshness: [10, 40, 150][dice.usize(0..3)],
             slow_table: stale_reads && dice.u8(..) < 32,
+            knows_times: dice.u8(..) < 150,
         }
     }
 

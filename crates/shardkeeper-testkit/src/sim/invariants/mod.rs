@@ -42,7 +42,7 @@ use super::ground::{SECOND, Time};
 use super::oracle::{Fact, Ledger, Scene, ShardLog};
 use super::scenario::Beginning;
 use super::world::ShardNo;
-use super::world::shards::{Shard, number_of, service_millis};
+use super::world::shards::{Shard, number_of};
 use shardkeeper_core::checkpoint::Checkpoint;
 
 /// The longest pause between two attempts at anything, and the calls around it.
@@ -143,9 +143,6 @@ pub(crate) fn before_the_start(
         return true;
     }
     let latest = scene.scenario.beginning == Beginning::Latest;
-    // Times are rounded down to the second.
-    latest
-        && scene
-            .started_at
-            .is_none_or(|start| service_millis(change.at) / 1000 * 1000 < start)
+    // By the times that are told, for nobody knows others.
+    latest && scene.started_at.is_none_or(|start| change.newest < start)
 }

@@ -5,6 +5,7 @@ use shardkeeper_core::event::{DataLoss, Event, LossCause};
 
 use super::{Judge, place_after};
 use crate::sim::oracle::{Fact, Ledger, Scene};
+use crate::sim::scenario::Beginning;
 use crate::sim::world::ShardNo;
 
 pub(super) struct NoSilentLoss;
@@ -55,10 +56,13 @@ fn told_in_vain(scene: &Scene<'_>, number: ShardNo, loss: &DataLoss) -> Option<S
         // A strict server refuses a position that is itself trimmed, though what follows is there.
         LossCause::Trimmed => next <= shard.trimmed && shard.trimmed > 0,
         LossCause::ShardVanished => shard.is_gone(scene.now),
-        // A start may be a time: whatever comes first behind it.
+        // A start may be a time: whatever comes first behind it. Where the service knows no times, older records come and
+        // are dropped, but for those of which no time is told.
         LossCause::Undecodable => {
             let behind = &shard.records[next.min(shard.records.len())..];
-            let most = if loss.from.is_start() {
+            let older =
+                scene.scenario.beginning == Beginning::Latest && !scene.scenario.knows_times;
+            let most = if older || loss.from.is_start() {
                 behind.len()
             } else {
                 1

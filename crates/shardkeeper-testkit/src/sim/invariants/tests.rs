@@ -13,6 +13,7 @@ use crate::sim::fleet::millis;
 use crate::sim::ground::{BIRTH, MINUTE, SECOND, Time};
 use crate::sim::oracle::{Author, DONE, Dispatch, Fact, Oracle, Paper, Scene};
 use crate::sim::scenario::Scenario;
+use crate::sim::world::shards::Coming;
 use crate::sim::world::{Op, Streams};
 
 mod shown;
@@ -35,7 +36,7 @@ impl Stagecraft {
         let mut streams = Streams::new(&mut dice);
         for salt in 0..2 {
             let shard = streams.make(None, vec![salt], BIRTH, salt);
-            (0..20).for_each(|_| streams.write(shard, salt, BIRTH, false));
+            (0..20).for_each(|_| streams.write(shard, salt, Coming::at(BIRTH)));
         }
         let mut scenario = Scenario::of(1);
         scenario.settings.lease_duration = Duration::from_secs(10);

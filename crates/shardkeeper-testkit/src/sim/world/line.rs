@@ -229,13 +229,13 @@ impl StreamSource for Line {
     }
 
     async fn fetch(&self, from: &ShardIterator, limit: u16) -> Result<Fetched, PortError> {
-        let (from, asked) = (from.clone(), from.clone());
+        let (from, asked, seat) = (from.clone(), from.clone(), self.seat);
         self.world
-            .with(|world| world.asked(self.seat, shard_behind(&asked)));
+            .with(|world| world.asked(seat, shard_behind(&asked)));
         let fetched = self
             .call(Op::Fetch, move |world, twist| match twist {
                 Twist::Empty => world.false_end(&from).ok_or_else(|| odd(Op::Fetch)),
-                _ => world.fetch(&from, limit),
+                _ => world.fetch(seat, &from, limit),
             })
             .await?;
         self.world

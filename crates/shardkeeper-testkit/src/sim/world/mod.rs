@@ -3,6 +3,7 @@
 mod fare;
 pub(crate) mod line;
 mod listing;
+mod readers;
 mod reading;
 pub(crate) mod sdk;
 pub(crate) mod shards;

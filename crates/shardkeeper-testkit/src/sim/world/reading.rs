@@ -6,9 +6,10 @@ use shardkeeper_core::ports::{FailureKind, Fetched, PortError, Position, ShardIt
 use shardkeeper_core::record::Record;
 
 use super::World;
-use super::shards::{Shard, ShardNo, number_of, sequence_number, service_millis};
+use super::shards::{Change, Shard, ShardNo, number_of, sequence_number, service_millis};
 use crate::sim::chaos::Fault;
 use crate::sim::ground::{MINUTE, SECOND, Time};
+use crate::sim::invariants::before_the_start;
 use crate::sim::oracle::{Fact, Paper, ShardLog};
 use crate::sim::scenario::Beginning;
 
@@ -18,10 +19,10 @@ const ITERATOR_LIFE: Time = 15 * MINUTE;
 const STAYS_OPEN: Time = 2 * MINUTE;
 /// So many of ten thousand such shards close at once instead.
 const CLOSES_AT_ONCE: u32 = 3_000;
-/// What one record adds to the size of a page.
-const RECORD_BYTES: usize = 160;
-/// A page cut at 1 MB.
+/// Pages are cut at 1 MB (F36).
 const HUGE_PAGE: usize = 1_000_000;
+/// A lookup of a start time ends so many records early at most.
+const TIME_SLACK: usize = 3;
 
 const OPEN: &str = "GetShardIterator";
 const FETCH: &str = "GetRecords";
@@ -53,11 +54,18 @@ impl World {
         }
         let next = match at {
             Position::After(after) => after_number(shard, number_of(after), strict)?,
+            Position::At(_) if !self.scenario.knows_times => {
+                let why = "there is no iterator type AT_TIMESTAMP";
+                return Err(PortError::new(FailureKind::Invalid, OPEN, why));
+            }
+            Position::At(time) if time.millis() > service_millis(self.now) => {
+                let why = "this time has not come yet";
+                return Err(PortError::new(FailureKind::Invalid, OPEN, why));
+            }
             Position::At(time) => {
-                let from = |change: &super::shards::Change| {
-                    service_millis(change.at) / 1000 * 1000 < time.millis()
-                };
-                shard.records.partition_point(from).max(shard.trimmed)
+                let trimmed = shard.trimmed;
+                let exactly = shard.from_time(time.millis()).max(trimmed);
+                exactly - self.time_slack(exactly - trimmed)
             }
             _ => shard.trimmed,
         };
@@ -76,7 +84,20 @@ impl World {
         })
     }
 
-    pub(super) fn fetch(&mut self, from: &ShardIterator, limit: u16) -> Result<Fetched, PortError> {
+    /// By how many of the records before it a start time is missed: some are given that are a little older.
+    fn time_slack(&mut self, most: usize) -> usize {
+        if most == 0 || !self.strikes(Fault::LatestIdle, 3_000) {
+            return 0;
+        }
+        1 + self.dice.usize(0..most.min(TIME_SLACK))
+    }
+
+    pub(super) fn fetch(
+        &mut self,
+        seat: usize,
+        from: &ShardIterator,
+        limit: u16,
+    ) -> Result<Fetched, PortError> {
         let place = parse(from)
             .ok_or_else(|| PortError::new(FailureKind::Invalid, FETCH, "this is no iterator"))?;
         if place.given + ITERATOR_LIFE < self.now {
@@ -94,7 +115,14 @@ impl World {
                 "there is no such shard",
             ));
         }
-        if place.next < shard.trimmed {
+        if !self.streams.shards[place.shard]
+            .readers
+            .admit(seat, self.now)
+        {
+            let why = "too many read this shard at the same time";
+            return Err(PortError::new(FailureKind::TooManyReaders, FETCH, why));
+        }
+        if place.next < self.streams.shards[place.shard].trimmed {
             return Err(PortError::new(FailureKind::Trimmed, FETCH, "trimmed"));
         }
         if place.blanks > 0 {
@@ -131,6 +159,13 @@ impl World {
             self.streams.shards[shard].place_of(number)
         };
         if let Some((first, last)) = place(first).zip(place(last)) {
+            let looks_for_the_start = !self.scenario.knows_times;
+            let (oracle, scene) = self.scene();
+            let (truth, log) = (&scene.streams.shards[shard], oracle.ledger.log(shard));
+            // Where the service knows no times, what is older than the start is thrown away as it comes.
+            if looks_for_the_start && before_the_start(&scene, truth, log, last) {
+                return;
+            }
             let page = Paper {
                 from: first,
                 to: last + 1,
@@ -174,7 +209,8 @@ impl World {
         };
         let shard = &self.streams.shards[place.shard];
         let mut page = Page::default();
-        let until = (place.next + limit).min(shard.records.len());
+        let asked = (place.next + limit).min(shard.records.len());
+        let until = place.next + fitting(&shard.records[place.next..asked]);
         for change in &shard.records[place.next..until] {
             match &change.record {
                 Some(record) => page.records.push(record.clone()),
@@ -184,10 +220,13 @@ impl World {
                 }),
             }
         }
-        page.bytes = page.records.len() * RECORD_BYTES;
+        let changes = &shard.records[place.next..until];
+        page.bytes = changes.iter().map(|change| change.bytes).sum();
         if huge && until > place.next {
-            self.weather.injected.count(Fault::HugeRecords);
             page.bytes = HUGE_PAGE;
+        }
+        if until < asked || page.bytes == HUGE_PAGE {
+            self.weather.injected.count(Fault::HugeRecords);
         }
         let shard = &self.streams.shards[place.shard];
         let drained = shard.closed_at.is_some() && until == shard.records.len();
@@ -239,6 +278,17 @@ impl World {
             0
         }
     }
+}
+
+/// How many of these a page holds: the first whatever its size, the rest as far as they fit.
+fn fitting(changes: &[Change]) -> usize {
+    let mut bytes = 0;
+    let fits = |change: &&Change| {
+        bytes += change.bytes;
+        bytes <= HUGE_PAGE
+    };
+    let count = changes.iter().take_while(fits).count();
+    count.max(1).min(changes.len())
 }
 
 /// Where reading goes on behind this number. A strict server refuses a number that is itself trimmed, a lenient

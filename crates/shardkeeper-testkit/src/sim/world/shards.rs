@@ -9,6 +9,7 @@ use shardkeeper_core::ports::StreamStatus;
 use shardkeeper_core::record::Record;
 use shardkeeper_core::row::RowKey;
 
+use super::readers::Readers;
 use crate::sim::ground::{HOUR, Time};
 
 /// How long records are kept (F29).
@@ -16,6 +17,9 @@ pub(crate) const RETENTION: Time = 24 * HOUR;
 
 /// The world's table.
 pub(crate) const TABLE: &str = "orders";
+
+/// What one record adds to the size of a page, as a rule.
+pub(crate) const RECORD_BYTES: usize = 160;
 
 /// What is in every item, and must be nowhere else.
 pub(crate) const CANARY: &str = "canary";
@@ -66,6 +70,7 @@ pub(crate) struct Shard {
     pub(crate) vanished: bool,
     /// It is not closed before that.
     pub(crate) open_until: Time,
+    pub(crate) readers: Readers,
 }
 
 /// One record.
@@ -73,8 +78,37 @@ pub(crate) struct Change {
     pub(crate) number: u128,
     pub(crate) item: u32,
     pub(crate) at: Time,
+    /// The newest time that is told of it and of all before it, on the service's clock: start times are looked up by it.
+    pub(crate) newest: u64,
+    /// What it adds to the size of a page.
+    pub(crate) bytes: usize,
     /// `None` when nobody can decode it.
     pub(crate) record: Option<Record>,
+}
+
+/// How a change comes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Coming {
+    pub(crate) at: Time,
+    /// When it says that it came. That is approximate, rounded, does not grow from record to record and may be missing
+    /// (F46, F50).
+    pub(crate) told: Option<Time>,
+    pub(crate) bytes: usize,
+    /// Nobody can decode it.
+    pub(crate) poison: bool,
+}
+
+#[cfg(test)]
+impl Coming {
+    /// A change like any other.
+    pub(crate) fn at(at: Time) -> Self {
+        Self {
+            at,
+            told: Some(at),
+            bytes: RECORD_BYTES,
+            poison: false,
+        }
+    }
 }
 
 impl Streams {
@@ -178,6 +212,7 @@ impl Streams {
             end_listed_from: at,
             vanished: false,
             open_until: 0,
+            readers: Readers::default(),
         });
         if let Some(parent) = parent {
             self.shards[parent].children.push(number);
@@ -223,14 +258,21 @@ impl Streams {
     }
 
     /// Writes one change of one item of an open shard.
-    pub(crate) fn write(&mut self, shard: ShardNo, item: u32, at: Time, poison: bool) {
+    pub(crate) fn write(&mut self, shard: ShardNo, item: u32, coming: Coming) {
         let number = self.next_number();
         self.written += 1;
-        let record = (!poison).then(|| encode(number, item, at)).flatten();
-        self.shards[shard].records.push(Change {
+        let told = coming.told.map(|told| service_millis(told) / 1000);
+        let record = (!coming.poison)
+            .then(|| encode(number, item, told))
+            .flatten();
+        let records = &mut self.shards[shard].records;
+        let before = records.last().map_or(0, |change| change.newest);
+        records.push(Change {
             number,
             item,
-            at,
+            at: coming.at,
+            newest: before.max(told.map_or(0, |told| told * 1000)),
+            bytes: coming.bytes,
             record,
         });
     }
@@ -278,6 +320,12 @@ impl Shard {
         })
     }
 
+    /// The first record for which a time from this one on is told, on the service's clock.
+    pub(crate) fn from_time(&self, millis: u64) -> usize {
+        self.records
+            .partition_point(|change| change.newest < millis)
+    }
+
     /// The first record after this number.
     pub(crate) fn after(&self, number: u128) -> usize {
         self.records
@@ -306,10 +354,12 @@ pub(crate) fn number_of(sequence_number: SequenceNumber) -> u128 {
     sequence_number.as_str().parse().unwrap_or(0)
 }
 
-fn encode(number: u128, item: u32, at: Time) -> Option<Record> {
-    let seconds = service_millis(at) / 1000;
+fn encode(number: u128, item: u32, told: Option<u64>) -> Option<Record> {
+    let told = told.map_or_else(String::new, |seconds| {
+        format!("\"ApproximateCreationDateTime\":{seconds},")
+    });
     let json = format!(
-        "{{\"eventName\":\"MODIFY\",\"dynamodb\":{{\"ApproximateCreationDateTime\":{seconds},\"Keys\":{{\"id\":{{\"S\":\"{CANARY}-{item}\"}}}},\"SequenceNumber\":\"{number}\",\"SizeBytes\":40}}}}"
+        "{{\"eventName\":\"MODIFY\",\"dynamodb\":{{{told}\"Keys\":{{\"id\":{{\"S\":\"{CANARY}-{item}\"}}}},\"SequenceNumber\":\"{number}\",\"SizeBytes\":40}}}}"
     );
     Record::from_json(json)
 }

@@ -13,6 +13,8 @@ use crate::sim::scenario::Scenario;
 
 /// `DescribeStream` calls that the account may make in a second (F10).
 const LISTINGS_A_SECOND: usize = 10;
+/// `ListStreams` calls that it may make (F51).
+const STREAM_LISTS_A_SECOND: usize = 5;
 /// The slowest leg of a healthy call, in milliseconds.
 const SLOWEST_LEG: Time = 12;
 
@@ -101,7 +103,35 @@ pub(crate) struct Weather {
     pub(crate) late: Option<(Time, Option<RowKey>)>,
     /// The next write is not done, and its answer is empty.
     pub(crate) overheard: bool,
-    listings: VecDeque<Time>,
+    listings: Quota,
+    stream_lists: Quota,
+}
+
+/// How many calls of a kind the account may make in a second.
+struct Quota {
+    most: usize,
+    made: VecDeque<Time>,
+}
+
+impl Quota {
+    fn of(most: usize) -> Self {
+        Self {
+            most,
+            made: VecDeque::new(),
+        }
+    }
+
+    /// One more: is it too much?
+    fn is_exceeded(&mut self, now: Time) -> bool {
+        while self.made.front().is_some_and(|at| at + SECOND <= now) {
+            self.made.pop_front();
+        }
+        let exceeded = self.made.len() >= self.most;
+        if !exceeded {
+            self.made.push_back(now);
+        }
+        exceeded
+    }
 }
 
 /// How one call fares.
@@ -153,7 +183,8 @@ impl Weather {
             },
             late: None,
             overheard: false,
-            listings: VecDeque::new(),
+            listings: Quota::of(LISTINGS_A_SECOND),
+            stream_lists: Quota::of(STREAM_LISTS_A_SECOND),
         }
     }
 
@@ -170,16 +201,13 @@ impl Weather {
         self.lease_table_missing = false;
     }
 
-    /// One more listing: is it too much?
-    fn too_many_listings(&mut self, now: Time) -> bool {
-        while self.listings.front().is_some_and(|at| at + SECOND <= now) {
-            self.listings.pop_front();
+    /// One more call: is it too much for the account?
+    fn is_over_quota(&mut self, op: Op, now: Time) -> bool {
+        match op {
+            Op::ListShards | Op::Children => self.listings.is_exceeded(now),
+            Op::ListStreams => self.stream_lists.is_exceeded(now),
+            _ => false,
         }
-        let too_many = self.listings.len() >= LISTINGS_A_SECOND;
-        if !too_many {
-            self.listings.push_back(now);
-        }
-        too_many
     }
 }
 
@@ -199,7 +227,7 @@ impl World {
             again: None,
             twist: Twist::Straight,
         };
-        if op.is_listing() && self.weather.too_many_listings(self.now) {
+        if self.weather.is_over_quota(op, self.now) {
             passage.twist = Twist::Unserved(FailureKind::Throttled);
             return passage;
         }

@@ -78,7 +78,7 @@ impl Asked {
         if self.op().is_of_table() {
             world.lease_call(seat, self, twist)
         } else {
-            world.stream_call(self, twist)
+            world.stream_call(seat, self, twist)
         }
     }
 }

@@ -22,12 +22,13 @@ use crate::sim::world::weather::{Op, Twist};
 impl World {
     pub(super) fn stream_call(
         &mut self,
+        seat: usize,
         asked: &Asked,
         twist: Twist,
     ) -> Result<Response, PortError> {
         let op = asked.op();
         if op == Op::Fetch {
-            let fetched = self.fetch_for(asked, twist)?;
+            let fetched = self.fetch_for(seat, asked, twist)?;
             let body = page(&fetched);
             return Ok(self.respond(200, CONTENT_TYPE, Bytes::from(body)));
         }
@@ -73,13 +74,18 @@ impl World {
         body
     }
 
-    fn fetch_for(&mut self, asked: &Asked, twist: Twist) -> Result<Fetched, PortError> {
+    fn fetch_for(
+        &mut self,
+        seat: usize,
+        asked: &Asked,
+        twist: Twist,
+    ) -> Result<Fetched, PortError> {
         let from = iterator(asked)?;
         let limit = asked.body["Limit"].as_u64().unwrap_or(1_000);
         let limit = u16::try_from(limit).map_err(|_| unfit("GetRecords", "Limit"))?;
         match twist {
             Twist::Empty => self.false_end(&from).ok_or_else(|| odd(Op::Fetch)),
-            _ => self.fetch(&from, limit),
+            _ => self.fetch(seat, &from, limit),
         }
     }
 }
@@ -173,9 +179,12 @@ pub(super) fn page(fetched: &Fetched) -> String {
 }
 
 fn record(record: &Record) -> String {
-    let seconds = record.created_at().map_or(0, |at| at.millis() / 1_000);
+    let told = record.created_at().map_or_else(String::new, |at| {
+        let seconds = at.millis() / 1_000;
+        format!("\"ApproximateCreationDateTime\":{seconds},")
+    });
     format!(
-        "{{\"eventName\":\"MODIFY\",\"dynamodb\":{{\"ApproximateCreationDateTime\":{seconds},\"Keys\":{},\"SequenceNumber\":\"{}\",\"SizeBytes\":{}}}}}",
+        "{{\"eventName\":\"MODIFY\",\"dynamodb\":{{{told}\"Keys\":{},\"SequenceNumber\":\"{}\",\"SizeBytes\":{}}}}}",
         record.keys_json(),
         record.sequence_number().as_str(),
         record.size_bytes()

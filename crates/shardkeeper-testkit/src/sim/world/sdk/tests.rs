@@ -76,7 +76,7 @@ async fn the_streams_of_the_table_are_those_of_the_world() {
         "ListStreams",
         json!({ "TableName": crate::sim::world::shards::TABLE }),
     );
-    let answer = world.stream_call(&asked, Twist::Straight).unwrap();
+    let answer = world.stream_call(0, &asked, Twist::Straight).unwrap();
     let answer: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
     let arn = world.streams.streams[0].arn.as_str();
     assert_eq!(answer["Streams"][0]["StreamArn"], arn);
