@@ -104,6 +104,10 @@ const FOUND: &[(u64, &str)] = &[
         "L10, of the judge itself: a late acknowledgement under a lost lease taught nobody where the shard began",
     ),
     (
+        73,
+        "S7, S8: an open shard that cut-short listings did not show counted as ended, and was over with its next false end",
+    ),
+    (
         169,
         "S7, of the judge itself: a second stream of the table was older than the start of the application",
     ),

@@ -136,6 +136,29 @@ async fn s8_a_page_that_looks_like_the_end_of_an_open_shard_ends_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn s8_an_open_shard_that_listings_leave_out_has_not_ended() {
+    let world = World::with(83, shards(1)).await;
+    let worker = world.start_with("a", done).await;
+    world.write(5, 1).await;
+    delivered(&world, SOON, 5).await;
+    let question = json!({ "StreamArn": world.emulator.stream_arn(TABLE).unwrap() });
+    let mut listing = world.emulator.request("DescribeStream", &question).unwrap();
+    listing["StreamDescription"]["Shards"] = json!([]);
+    let faults = world.emulator.faults();
+    faults.inject(Fault::new("DescribeStream", answer(&listing)).times(60));
+    // The second one comes when the first was looked into.
+    for _ in 0..2 {
+        faults.inject(Fault::new("GetRecords", answer(&json!({ "Records": [] }))).times(1));
+        world.pass(SOON).await;
+    }
+    world.write(5, 2).await;
+    delivered(&world, SOON * 2, 10).await;
+    assert_eq!(world.ledger.ended().len(), 0);
+    assert_once(&world);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn s1_a_page_that_looks_like_the_end_before_the_end_loses_nothing() {
     let world = World::with(80, shards(1)).await;
     let worker = world.start_with("a", done).await;

@@ -14,7 +14,9 @@ use std::time::Duration;
 use shardkeeper_core::ids::{ShardId, StreamArn};
 use shardkeeper_core::lineage::Shard;
 use shardkeeper_core::planted;
-use shardkeeper_core::ports::{FailureKind, PortError, ShardPage, StreamSource, StreamStatus};
+use shardkeeper_core::ports::{
+    FailureKind, PortError, Position, ShardPage, StreamSource, StreamStatus,
+};
 
 use self::shared::Flights;
 use crate::ends::{Ends, Look, Place};
@@ -236,8 +238,24 @@ impl Listing {
         Ok(match shards.get(shard) {
             Some(listed) if listed.ending.is_some() => Verdict::ClosedWithoutChildren,
             Some(_) => Verdict::StillOpen,
-            None => Verdict::Unlisted,
+            // A listing may leave a shard out, or have been cut short.
+            None if self.is_gone(&place.stream, shard).await? => Verdict::Unlisted,
+            None => Verdict::StillOpen,
         })
+    }
+
+    /// True when the service no longer knows the shard. It knows each by its name, and is asked before anything is
+    /// concluded from a shard that no listing shows.
+    pub(crate) async fn is_gone(
+        &self,
+        stream: &StreamArn,
+        shard: &ShardId,
+    ) -> Result<bool, PortError> {
+        match self.source.open(stream, shard, Position::TrimHorizon).await {
+            Ok(_) => Ok(false),
+            Err(error) if error.kind == FailureKind::NotFound => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     /// Every stream that the service keeps of tables with this name (F51, F52).

@@ -305,7 +305,7 @@ impl ShardDiscovery {
         let mut forgotten = 0;
         for lease in &over {
             let believed = planted!(ForgetsAtTheEnd) || planted!(ForgetsUnlisted);
-            if !believed && !self.is_gone(stream, &lease.shard).await? {
+            if !believed && !self.listing.is_gone(stream, &lease.shard).await? {
                 continue;
             }
             // Rises from lease to lease: the floor must never fall.

@@ -222,7 +222,7 @@ impl ShardDiscovery {
         let mut answers = stream::iter(questions)
             .map(|parent| async move {
                 let asked = env.now();
-                let answer = self.is_gone(stream, &parent).await;
+                let answer = self.listing.is_gone(stream, &parent).await;
                 (parent, answer, asked)
             })
             .buffer_unordered(QUESTIONS);
