@@ -34,7 +34,7 @@ faults! {
     2 CrashForGood "crash-for-good",
     /// A worker stands still for one second to two hours and goes on.
     3 Pause "pause",
-    /// A worker's clock, or the service's, is years away from the others.
+    /// A worker's clock is up to ten years ahead of the others, or days behind them.
     4 ClockSkew "clock-skew",
     /// A worker's clock runs too fast or too slow within the margin, or its machine is suspended.
     5 ClockDrift "clock-drift",
@@ -62,13 +62,13 @@ faults! {
     16 StreamThrottled "stream-throttled",
     /// Calls to the lease table are throttled.
     17 TableThrottled "table-throttled",
-    /// Somebody else reads the same shards.
+    /// Somebody else reads the same shards. That two of ours are enough to refuse a third is no fault.
     18 ThirdReader "third-reader",
     /// Answers of reads are old when they arrive, and sweeps see rows at different moments.
     19 StaleReads "stale-reads",
     /// Listings show an open parent beside its child, a closed leaf, or a child late.
     20 StaleListing "stale-listing",
-    /// Pages of listings move, repeat shards, leave one out, or are empty.
+    /// Pages of listings move, repeat a shard, leave one out, or show nothing of what follows.
     21 ListingPages "listing-pages",
     /// The question for children is answered with nothing, or with an error.
     22 ChildrenHidden "children-hidden",
@@ -86,7 +86,8 @@ faults! {
     28 OddAnswers "odd-answers",
     /// Pages are empty though records follow.
     29 EmptyPages "empty-pages",
-    /// The application starts at the latest record, and shards are idle when it crashes.
+    /// The application starts at the latest record, and all of it crashes while a shard is idle since then; or its start
+    /// time is found a few records early.
     30 LatestIdle "latest-idle",
     /// The stream is switched off and on again.
     31 StreamSwitched "stream-switched",
@@ -110,7 +111,7 @@ faults! {
     40 ProcessorSlow "processor-slow",
     /// Blocking code starves the runtime.
     41 RuntimeBlocked "runtime-blocked",
-    /// A record cannot be decoded.
+    /// A record cannot be decoded, or is of a kind and has types that nobody knows.
     42 PoisonRecord "poison-record",
     /// Pages hold one record, and records are huge.
     43 HugeRecords "huge-records",

@@ -146,6 +146,9 @@ impl World {
             return Duration::from_millis(self.now);
         }
         self.weather.injected.count(Fault::ClockSkew);
+        if self.dice.bool() {
+            return Duration::from_millis(self.dice.u64(0..self.now));
+        }
         Duration::from_secs(self.dice.u64(0..10 * 365 * 24 * 3600))
     }
 

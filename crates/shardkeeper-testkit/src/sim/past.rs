@@ -88,6 +88,7 @@ impl World {
             told: self.told(at),
             bytes: self.size(),
             poison: self.strikes(Fault::PoisonRecord, 100),
+            strange: self.strikes(Fault::PoisonRecord, 100),
         };
         self.streams.write(shard, item, coming);
     }

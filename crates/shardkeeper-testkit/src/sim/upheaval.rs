@@ -13,11 +13,11 @@ const MOST_STREAMS: usize = 8;
 impl World {
     /// Shards split in many, and their children split again.
     pub(super) fn storm(&mut self) {
-        self.struck(Fault::SplitStorm, None, 0);
         let open = self.streams.open_shards();
         if open.is_empty() || open.len() > 24 {
             return;
         }
+        self.struck(Fault::SplitStorm, None, 0);
         for _ in 0..1 + self.dice.usize(0..3) {
             let shard = open[self.dice.usize(0..open.len())];
             let count = [1, 1, 2, 2, 3, 8][self.dice.usize(0..6)];
@@ -32,31 +32,32 @@ impl World {
 
     /// Records go that nobody has read yet.
     pub(super) fn trim(&mut self) {
-        let unread = |world: &World, shard: &ShardNo| {
-            let log = world.oracle.ledger.shards.get(*shard);
-            let records = world.streams.shards[*shard].records.len();
-            let from = world.streams.shards[*shard].trimmed;
-            (from..records).any(|place| log.is_none_or(|log| !log.mark(place).is_settled()))
+        let (oracle, scene) = self.scene();
+        let all = 0..scene.streams.shards.len();
+        let unread = |shard: &ShardNo| oracle.first_unread(&scene, *shard).is_some();
+        let kept = |shard: &ShardNo| {
+            let shard = &scene.streams.shards[*shard];
+            shard.trimmed < shard.records.len()
         };
-        let all = 0..self.streams.shards.len();
-        let mut behind: Vec<ShardNo> = all.filter(|shard| unread(self, shard)).collect();
+        let mut behind: Vec<ShardNo> = all.clone().filter(unread).collect();
         if behind.is_empty() {
-            behind = self.streams.open_shards();
+            behind = all.filter(kept).collect();
         }
         if behind.is_empty() {
             return;
         }
         let shard = behind[self.dice.usize(0..behind.len())];
+        let (oracle, scene) = self.scene();
+        let unread = oracle.first_unread(&scene, shard);
         let (from, records) = (
             self.streams.shards[shard].trimmed,
             self.streams.shards[shard].records.len(),
         );
-        let to = from + self.dice.usize(0..=records - from);
+        let least = unread.unwrap_or(from) + 1;
+        let to = self.dice.usize(least..=records);
         self.struck(Fault::Trim, None, 0);
-        if to > from {
-            self.streams.shards[shard].trimmed = to;
-            self.happened(Fact::Trimmed { shard, from, to });
-        }
+        self.streams.shards[shard].trimmed = to;
+        self.happened(Fact::Trimmed { shard, from, to });
     }
 
     /// A closed shard is gone before its time.
@@ -79,7 +80,13 @@ impl World {
         if self.streams.shards[shard].closed_at.is_none() {
             return;
         }
-        self.struck(Fault::ShardVanishes, None, 0);
+        // Of one that was read to its end nobody misses anything.
+        if !self
+            .lease_of(shard)
+            .is_some_and(|lease| lease.is_finished())
+        {
+            self.struck(Fault::ShardVanishes, None, 0);
+        }
         let (from, to) = (
             self.streams.shards[shard].trimmed,
             self.streams.shards[shard].records.len(),

@@ -14,11 +14,12 @@ pub(crate) use self::ledger::{Ledger, ShardLog};
 pub(crate) use self::story::Story;
 use super::calm::Glance;
 use super::ground::Time;
-use super::invariants::{self, Judge};
+use super::invariants::{self, Judge, before_the_start};
 use super::scenario::Scenario;
 use super::world::shards::Shard;
 use super::world::{ShardNo, Streams};
 use shardkeeper_core::lease::Lease;
+use std::ops::Range;
 
 /// Violations that are kept; one is enough to fail.
 const MOST_VIOLATIONS: usize = 5;
@@ -130,7 +131,7 @@ impl Oracle {
                 keep(&mut self.violations, violation);
             }
         }
-        self.count(&fact);
+        self.count(scene, &fact);
         self.attendance.take_in(scene.now, &fact);
         self.ledger.take_in(scene, &fact);
         if !fact.is_dull() {
@@ -155,6 +156,27 @@ impl Oracle {
         let log = self.ledger.log_mut(shard);
         log.read_before = read_before;
         log.finished = ended.then_some(0);
+    }
+
+    /// The first record that is still there and that nobody has acknowledged, though it is there to be read.
+    pub(crate) fn first_unread(&self, scene: &Scene<'_>, shard: ShardNo) -> Option<usize> {
+        let truth = &scene.streams.shards[shard];
+        self.unread_in(scene, shard, truth.trimmed..truth.records.len())
+    }
+
+    fn unread_in(
+        &self,
+        scene: &Scene<'_>,
+        shard: ShardNo,
+        mut places: Range<usize>,
+    ) -> Option<usize> {
+        let truth = &scene.streams.shards[shard];
+        let Some(log) = self.ledger.shards.get(shard) else {
+            return places.next();
+        };
+        places.find(|place| {
+            !log.mark(*place).is_settled() && !before_the_start(scene, truth, log, *place)
+        })
     }
 
     /// Nothing more is to be found out.
@@ -184,14 +206,13 @@ impl Oracle {
         keep(&mut self.violations, violation);
     }
 
-    fn count(&mut self, fact: &Fact) {
+    fn count(&mut self, scene: &Scene<'_>, fact: &Fact) {
         match fact {
             Fact::Resumed => self.seen.resumes += 1,
             Fact::Dispatched(dispatch) => self.seen.records += dispatch.places.len() as u64,
             Fact::Trimmed { shard, from, to } => {
-                let log = self.ledger.log(*shard);
-                let unread = (*from..*to).any(|place| !log.mark(place).is_settled());
-                self.seen.trims += u64::from(unread);
+                let unread = self.unread_in(scene, *shard, *from..*to);
+                self.seen.trims += u64::from(unread.is_some());
             }
             Fact::LeaseChanged {
                 before: Some(before),

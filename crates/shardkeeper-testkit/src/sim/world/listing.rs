@@ -12,6 +12,13 @@ use crate::sim::chaos::Fault;
 
 const ACTION: &str = "DescribeStream";
 
+/// How many of ten thousand pages show nothing of what is behind their cursor.
+const EMPTY: u32 = 500;
+/// How many leave out one of their shards.
+const LEAVES_ONE_OUT: u32 = 500;
+/// How many repeat one of the page before.
+const REPEATS_ONE: u32 = 1_500;
+
 impl World {
     pub(super) fn latest_stream(&mut self, table: &str) -> Result<StreamArn, PortError> {
         let refuse = |kind, why: &str| Err(PortError::new(kind, "DescribeTable", why));
@@ -49,11 +56,14 @@ impl World {
         arn: &StreamArn,
         after: Option<&ShardId>,
     ) -> Result<ShardPage, PortError> {
-        let hidden = self.hidden_from_this_page();
-        self.known(arn)?;
+        let status = self.known(arn)?.status;
         let (odd, mut size) = (self.weather.is_on(Fault::ListingPages), self.scenario.page);
         if odd {
             size = 1 + self.dice.usize(0..size);
+        }
+        if self.strikes(Fault::ListingPages, EMPTY) {
+            let cursor = after.cloned().unwrap_or_else(long_gone);
+            return Ok(page(status, Vec::new(), Some(cursor)));
         }
         let stream = self.known(arn)?;
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
@@ -65,19 +75,17 @@ impl World {
             })
             .take(size + 1)
             .collect();
-        let status = stream.status;
         let more = rest.len() > size;
         let mut shards: Vec<Listed> = rest.into_iter().take(size).collect();
         let next = more
             .then(|| shards.last().map(|shard| shard.id.clone()))
             .flatten();
-        if odd && hidden.is_some_and(|hidden| shards.len() > hidden) && shards.len() > 1 {
-            shards.remove(hidden.unwrap_or(0));
+        if shards.len() > 1 && self.strikes(Fault::ListingPages, LEAVES_ONE_OUT) {
+            shards.remove(self.dice.usize(0..shards.len()));
         }
-        if odd && self.dice.u8(..) < 40 {
-            self.weather.injected.count(Fault::ListingPages);
-            // A shard of the page before comes again.
-            let again = after.and_then(|id| self.listed_again(arn, id));
+        // A shard of the page before comes again.
+        let again = after.and_then(|id| self.listed_again(arn, id));
+        if again.is_some() && self.strikes(Fault::ListingPages, REPEATS_ONE) {
             shards.extend(again);
         }
         Ok(page(status, shards, next))
@@ -128,15 +136,6 @@ impl World {
         Ok(page(status, listed, None))
     }
 
-    /// The place of a shard that a moving page leaves out.
-    fn hidden_from_this_page(&mut self) -> Option<usize> {
-        let hides = self.weather.is_on(Fault::ListingPages) && self.dice.u8(..) < 12;
-        hides.then(|| {
-            self.weather.injected.count(Fault::ListingPages);
-            self.dice.usize(0..self.scenario.page)
-        })
-    }
-
     fn listed_again(&self, arn: &StreamArn, id: &ShardId) -> Option<Listed> {
         let number = *self.streams.stream_of(arn)?.by_id.get(id)?;
         self.streams.shards[number].listed(&self.streams.shards, self.now)
@@ -147,6 +146,11 @@ impl World {
         stream
             .ok_or_else(|| PortError::new(FailureKind::NotFound, ACTION, "there is no such stream"))
     }
+}
+
+/// The cursor of an empty first page: a shard before all others.
+fn long_gone() -> ShardId {
+    ShardId::from_service("shardId-00000000000000000001-00000000")
 }
 
 fn page(status: StreamStatus, shards: Vec<Listed>, next: Option<ShardId>) -> ShardPage {

@@ -270,6 +270,16 @@ impl World {
             && log.is_none_or(ShardLog::has_given_nothing)
     }
 
+    /// Some open shard is.
+    pub(crate) fn waits_at_the_start(&self) -> bool {
+        let open = self.streams.open_shards();
+        let idle = |shard: usize| {
+            let records = self.streams.shards[shard].records.len();
+            self.is_idle_since_the_start(shard, records)
+        };
+        open.into_iter().any(idle)
+    }
+
     /// How many empty pages come before the next records.
     fn blanks(&mut self) -> u32 {
         if self.weather.is_on(Fault::EmptyPages) && self.chance(100) {

@@ -18,6 +18,9 @@ pub(crate) const RETENTION: Time = 24 * HOUR;
 /// The world's table.
 pub(crate) const TABLE: &str = "orders";
 
+/// A kind of change that nobody knows.
+pub(crate) const STRANGE: &str = "RENAME";
+
 /// What one record adds to the size of a page, as a rule.
 pub(crate) const RECORD_BYTES: usize = 160;
 
@@ -96,6 +99,8 @@ pub(crate) struct Coming {
     pub(crate) bytes: usize,
     /// Nobody can decode it.
     pub(crate) poison: bool,
+    /// It is of a kind and has a type that nobody knows.
+    pub(crate) strange: bool,
 }
 
 #[cfg(test)]
@@ -107,6 +112,7 @@ impl Coming {
             told: Some(at),
             bytes: RECORD_BYTES,
             poison: false,
+            strange: false,
         }
     }
 }
@@ -263,7 +269,7 @@ impl Streams {
         self.written += 1;
         let told = coming.told.map(|told| service_millis(told) / 1000);
         let record = (!coming.poison)
-            .then(|| encode(number, item, told))
+            .then(|| encode(number, item, told, coming.strange))
             .flatten();
         let records = &mut self.shards[shard].records;
         let before = records.last().map_or(0, |change| change.newest);
@@ -354,12 +360,17 @@ pub(crate) fn number_of(sequence_number: SequenceNumber) -> u128 {
     sequence_number.as_str().parse().unwrap_or(0)
 }
 
-fn encode(number: u128, item: u32, told: Option<u64>) -> Option<Record> {
+fn encode(number: u128, item: u32, told: Option<u64>, strange: bool) -> Option<Record> {
+    let (kind, value) = if strange {
+        (STRANGE, "Q")
+    } else {
+        ("MODIFY", "S")
+    };
     let told = told.map_or_else(String::new, |seconds| {
         format!("\"ApproximateCreationDateTime\":{seconds},")
     });
     let json = format!(
-        "{{\"eventName\":\"MODIFY\",\"dynamodb\":{{{told}\"Keys\":{{\"id\":{{\"S\":\"{CANARY}-{item}\"}}}},\"SequenceNumber\":\"{number}\",\"SizeBytes\":40}}}}"
+        "{{\"eventName\":\"{kind}\",\"dynamodb\":{{{told}\"Keys\":{{\"id\":{{\"{value}\":\"{CANARY}-{item}\"}}}},\"SequenceNumber\":\"{number}\",\"SizeBytes\":40}}}}"
     );
     Record::from_json(json)
 }

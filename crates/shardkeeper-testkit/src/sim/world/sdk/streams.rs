@@ -11,12 +11,13 @@ use shardkeeper_core::page::Page;
 use shardkeeper_core::ports::{
     FailureKind, Fetched, PortError, Position, ShardIterator, ShardPage, StreamStatus,
 };
-use shardkeeper_core::record::Record;
+use shardkeeper_core::record::{ChangeKind, Record};
 
 use super::door::Asked;
 use crate::emulator::{CONTENT_TYPE, Response};
 use crate::sim::world::World;
 use crate::sim::world::line::odd;
+use crate::sim::world::shards::STRANGE;
 use crate::sim::world::weather::{Op, Twist};
 
 impl World {
@@ -179,12 +180,17 @@ pub(super) fn page(fetched: &Fetched) -> String {
 }
 
 fn record(record: &Record) -> String {
+    let kind = if record.kind() == ChangeKind::Unknown {
+        STRANGE
+    } else {
+        "MODIFY"
+    };
     let told = record.created_at().map_or_else(String::new, |at| {
         let seconds = at.millis() / 1_000;
         format!("\"ApproximateCreationDateTime\":{seconds},")
     });
     format!(
-        "{{\"eventName\":\"MODIFY\",\"dynamodb\":{{{told}\"Keys\":{},\"SequenceNumber\":\"{}\",\"SizeBytes\":{}}}}}",
+        "{{\"eventName\":\"{kind}\",\"dynamodb\":{{{told}\"Keys\":{},\"SequenceNumber\":\"{}\",\"SizeBytes\":{}}}}}",
         record.keys_json(),
         record.sequence_number().as_str(),
         record.size_bytes()
