@@ -73,6 +73,8 @@ plants! {
     EmptyAnswerIsDone,
     /// Every write is sent twice, and the refusal of the second is believed.
     WritesTwice,
+    /// Rows are read without asking for consistency.
+    StaleRowsRead,
 
     // Who lives.
     /// A worker believes in itself from the answer to its beat on, not from its sending.
@@ -163,6 +165,8 @@ plants! {
     // Reading.
     /// Each start at the latest record begins at the moment of its own listing.
     LatestWithoutMoment,
+    /// Records are read from the horizon, and each that says it is older than the start is dropped.
+    TimesAreExact,
     /// A start time is forgotten when its iterator expires: reading goes on at the latest record.
     LatestRenewed,
     /// An expired iterator is opened again at the oldest record.

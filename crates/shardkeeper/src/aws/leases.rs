@@ -14,6 +14,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
 };
+use shardkeeper_core::planted;
 use shardkeeper_core::ports::{Answer, FailureKind, LeaseStore, PortError, TableCreation};
 use shardkeeper_core::row::{Row, RowKey, Verb, Write};
 
@@ -118,7 +119,7 @@ impl AwsLeases {
             .dynamodb
             .scan()
             .table_name(&self.table)
-            .consistent_read(true)
+            .consistent_read(!planted!(StaleRowsRead))
             .set_exclusive_start_key(after)
             .send()
             .await
@@ -211,7 +212,7 @@ impl LeaseStore for AwsLeases {
             let asked = pending.len();
             let request = KeysAndAttributes::builder()
                 .set_keys(Some(pending))
-                .consistent_read(true)
+                .consistent_read(!planted!(StaleRowsRead))
                 .build();
             let request =
                 request.map_err(|odd| failure(FailureKind::Invalid, ACTION, &odd.to_string()))?;

@@ -1,7 +1,7 @@
 //! Requests to the lease table. The emulator judges them, expressions and all; the world hears of every row that
 //! is another one afterwards, before anything else happens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use shardkeeper_core::row::{Row, RowKey, Value};
 use super::door::Asked;
 use crate::emulator::{CONTENT_TYPE, Emulator, Response, tokio_clock};
 use crate::sim::chaos::Fault;
+use crate::sim::ground::{SECOND, Time};
 use crate::sim::world::World;
 use crate::sim::world::line::{TORN, odd};
 use crate::sim::world::shards::service_millis;
@@ -21,6 +22,8 @@ use crate::sim::world::weather::{Op, Twist};
 pub(crate) const LEASES: &str = "sim-leases";
 /// Its hash key.
 pub(super) const KEY: &str = "leaseKey";
+/// The rows that a read without consistency shows are at most so old.
+const OLDEST: Time = 10 * SECOND;
 /// How often in ten thousand reads a throttled table leaves keys unprocessed.
 const UNPROCESSED: u32 = 2_000;
 
@@ -29,6 +32,8 @@ pub(crate) struct Desk {
     emulator: Emulator,
     /// The rows as the emulator has them.
     rows: BTreeMap<RowKey, Row>,
+    /// What changed lately: when, and how the row was before.
+    past: VecDeque<(Time, RowKey, Option<Row>)>,
 }
 
 impl Desk {
@@ -36,6 +41,7 @@ impl Desk {
         let desk = Self {
             emulator: Emulator::builder().clock(tokio_clock(now)).build(),
             rows: BTreeMap::new(),
+            past: VecDeque::new(),
         };
         desk.ask(
             "CreateTable",
@@ -60,6 +66,33 @@ impl Desk {
         self.emulator.handle(target, request.to_string().as_bytes())
     }
 
+    /// Notes what others have changed.
+    fn keep_the_past(&mut self, now: Time, rows: &BTreeMap<RowKey, Row>) {
+        while self.past.front().is_some_and(|(at, ..)| at + OLDEST < now) {
+            self.past.pop_front();
+        }
+        let keys: BTreeSet<&RowKey> = self.rows.keys().chain(rows.keys()).collect();
+        for key in keys {
+            let before = self.rows.get(key);
+            if before != rows.get(key) {
+                self.past.push_back((now, key.clone(), before.cloned()));
+            }
+        }
+    }
+
+    /// The rows as they were then.
+    fn rows_of(&self, then: Time) -> BTreeMap<RowKey, Row> {
+        let mut rows = self.rows.clone();
+        let later = self.past.iter().rev().take_while(|(at, ..)| *at > then);
+        for (_, key, before) in later {
+            match before {
+                Some(row) => rows.insert(key.clone(), row.clone()),
+                None => rows.remove(key),
+            };
+        }
+        rows
+    }
+
     /// Brings the emulator's rows to what the world has: others change rows as well.
     fn lay_out(&mut self, rows: &BTreeMap<RowKey, Row>) {
         if self.rows == *rows {
@@ -77,15 +110,18 @@ impl Desk {
     }
 
     /// The rows of these keys as they are after a write.
-    fn read_back(&mut self, keys: Vec<RowKey>) -> Vec<(RowKey, Option<Row>)> {
+    fn read_back(&mut self, now: Time, keys: Vec<RowKey>) -> Vec<(RowKey, Option<Row>)> {
         let mut found = Vec::new();
         for key in keys {
             let answer = self.ask("GetItem", &json!({ "Key": key_item(&key) }));
             let row = row(&answer["Item"]);
-            match &row {
+            let before = match &row {
                 Some(row) => self.rows.insert(key.clone(), row.clone()),
                 None => self.rows.remove(&key),
             };
+            if before != row {
+                self.past.push_back((now, key.clone(), before));
+            }
             found.push((key, row));
         }
         found
@@ -108,15 +144,20 @@ impl World {
             _ => {}
         }
         let now = Duration::from_millis(service_millis(self.now));
-        let mut desk = self.desk.take().unwrap_or_else(|| Desk::new(now));
+        let mut desk = match self.desk.take() {
+            Some(mut desk) => {
+                desk.keep_the_past(self.now, &self.table.rows);
+                desk
+            }
+            None => Desk::new(now),
+        };
         desk.lay_out(&self.table.rows);
         let mut answer = match op {
-            Op::Sweep => self.sweep(&desk, asked),
-            Op::Read => self.read(&desk, asked),
+            Op::Sweep | Op::Read => self.look_up(&mut desk, asked),
             _ => desk.handle(&asked.target, &asked.body),
         };
         if op == Op::Write {
-            self.take_over(seat, desk.read_back(keys_of(&asked.body)));
+            self.take_over(seat, desk.read_back(self.now, keys_of(&asked.body)));
             if twist == Twist::Refused {
                 // A proxy on the way sent it twice, and it is the second answer that comes back. A token of the
                 // client would spoil that.
@@ -125,11 +166,26 @@ impl World {
                     .as_object_mut()
                     .map(|body| body.remove("ClientRequestToken"));
                 answer = desk.handle(&asked.target, &again);
-                self.take_over(seat, desk.read_back(keys_of(&again)));
+                self.take_over(seat, desk.read_back(self.now, keys_of(&again)));
             }
         }
         self.desk = Some(desk);
         Ok(answer)
+    }
+
+    /// What a read finds: the rows as they are, or as they were a while ago when it does not ask for consistency.
+    fn look_up(&mut self, desk: &mut Desk, asked: &Asked) -> Response {
+        if !asks_for_consistency(&asked.body) {
+            let old = desk.rows_of(self.now - self.dice.u64(0..OLDEST));
+            desk.lay_out(&old);
+        }
+        let answer = if asked.op() == Op::Sweep {
+            self.sweep(desk, asked)
+        } else {
+            self.read(desk, asked)
+        };
+        desk.lay_out(&self.table.rows);
+        answer
     }
 
     /// A sweep comes in one page, or in several that are read at different moments.
@@ -161,6 +217,12 @@ impl World {
         body["UnprocessedKeys"] = json!({ LEASES: { "Keys": left, "ConsistentRead": true } });
         self.success(&body)
     }
+}
+
+/// A read that does not may show any moment of the last seconds.
+fn asks_for_consistency(request: &Json) -> bool {
+    let of = |request: &Json| request["ConsistentRead"] == true;
+    of(request) || of(&request["RequestItems"][LEASES])
 }
 
 /// The rows that a write may change.

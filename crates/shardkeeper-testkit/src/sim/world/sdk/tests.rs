@@ -1,6 +1,6 @@
 //! What the SDK seam promises: the same rules as at the port seam, and nothing said by half.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use serde_json::json;
@@ -12,6 +12,7 @@ use shardkeeper_core::row::{Row, RowKey};
 use super::door::Asked;
 use super::streams::page;
 use crate::sim::chaos::Fault;
+use crate::sim::ground::SECOND;
 use crate::sim::scenario::Scenario;
 use crate::sim::world::World;
 use crate::sim::world::weather::{Twist, Weather};
@@ -167,6 +168,33 @@ async fn a_throttled_table_leaves_keys_to_be_asked_for_again_and_loses_none() {
         }
     }
     assert!((5..50).contains(&in_part), "{in_part} of 100");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_does_not_ask_for_consistency_may_show_what_was_before() {
+    let mut world = world();
+    let mut beats = |consistent: bool| {
+        let keys = json!([{ "leaseKey": { "S": "r" } }]);
+        let of = json!({ "Keys": keys, "ConsistentRead": consistent });
+        let read = asked(
+            "BatchGetItem",
+            json!({ "RequestItems": { super::LEASES: of } }),
+        );
+        let mut seen = BTreeSet::new();
+        for _ in 0..50 {
+            let answer = world.lease_call(0, &read, Twist::Straight).unwrap();
+            let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+            let row = &body["Responses"][super::LEASES][0];
+            seen.insert(row["beat"]["N"].as_str().map(str::to_owned));
+        }
+        let count_up = world.lease_call(0, &count_up(7), Twist::Straight);
+        drop(count_up.unwrap());
+        world.now += SECOND;
+        seen.into_iter().flatten().collect::<Vec<_>>()
+    };
+    assert_eq!(beats(true), ["7"]);
+    assert_eq!(beats(false), ["7", "8"]);
+    assert_eq!(beats(true), ["8"]);
 }
 
 #[test]
