@@ -3,10 +3,12 @@
 use shardkeeper_core::lease::column;
 
 use super::chaos::Fault;
-use super::ground::{MINUTE, SECOND};
+use super::ground::{MINUTE, SECOND, Time};
 use super::oracle::Fact;
 use super::world::{ShardNo, World};
 
+/// A shard that closed is not emptied before.
+const LOOKED_INTO: Time = 10 * MINUTE;
 /// Streams that a table has at most: their labels differ in one digit.
 const MOST_STREAMS: usize = 8;
 
@@ -53,11 +55,24 @@ impl World {
             self.streams.shards[shard].trimmed,
             self.streams.shards[shard].records.len(),
         );
-        let least = unread.unwrap_or(from) + 1;
-        let to = self.dice.usize(least..=records);
+        let (least, most) = (
+            unread.unwrap_or(from) + 1,
+            records - usize::from(self.closed_lately(shard)),
+        );
+        if least > most {
+            return;
+        }
+        let to = self.dice.usize(least..=most);
         self.struck(Fault::Trim, None, 0);
         self.streams.shards[shard].trimmed = to;
         self.happened(Fact::Trimmed { shard, from, to });
+    }
+
+    /// Its end may be being looked into. Where nothing is left in it, nobody can tell then what came behind an end that was
+    /// none, and no real shard is empty so soon.
+    fn closed_lately(&self, shard: ShardNo) -> bool {
+        let closed = self.streams.shards[shard].closed_at;
+        closed.is_some_and(|closed| closed + LOOKED_INTO > self.now)
     }
 
     /// A closed shard is gone before its time.
