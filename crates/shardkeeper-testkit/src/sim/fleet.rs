@@ -126,6 +126,10 @@ impl World {
         (place.handle, place.incarnation, place.leaving_since) = (None, None, None);
         place.last_words = false;
         let (life, dice) = (place.life, place.dice);
+        if let Some(polls) = self.scenario.fuse.filter(|_| (seat, life) == (0, 1)) {
+            machine.halt_after(polls, Halt::Crashed);
+            self.watch_the_fuse(machine.clone());
+        }
         self.fleet.copied_dice.extend(copied);
         let copy = copied.is_some();
         self.happened(Fact::Launched { seat, life, copy });

@@ -1,6 +1,6 @@
 //! When faults strike, and whom.
 
-use shardkeeper::Halt;
+use shardkeeper::{Halt, Machine};
 
 use super::chaos::Fault;
 use super::fleet::millis;
@@ -207,6 +207,18 @@ impl World {
             let wait = self.dice.u64(0..WORD_TIME / 2);
             self.after(wait, move |world| world.write_if_open(shard));
         }
+    }
+
+    /// Notices that the first worker is gone, and starts it again.
+    pub(crate) fn watch_the_fuse(&mut self, machine: Machine) {
+        self.after(SECOND, move |world| match machine.is_gone() {
+            true => {
+                world.struck(Fault::Crash, Some(0), 0);
+                world.is_crashed(0, 1);
+            }
+            false if !world.healing => world.watch_the_fuse(machine),
+            false => {}
+        });
     }
 
     pub(crate) fn is_crashed(&mut self, seat: usize, life: u32) {

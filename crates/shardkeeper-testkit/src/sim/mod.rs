@@ -18,6 +18,8 @@ mod agenda;
 mod beats;
 mod calm;
 mod chaos;
+#[cfg(test)]
+mod crashes;
 mod entitlement;
 mod fleet;
 mod ground;

@@ -64,16 +64,20 @@ impl Outcome {
 /// # Panics
 /// If the simulation itself breaks.
 #[must_use]
+pub fn run(seed: u64, wishes: &Wishes) -> Outcome {
+    let seam = wishes.seam.unwrap_or_else(|| Seam::of(seed));
+    let scenario = Scenario::of(seed).at(seam).cut(&wishes.cut);
+    run_through(scenario, wishes)
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "a world has a thread of its own, so that nothing is left from another"
 )]
-pub fn run(seed: u64, wishes: &Wishes) -> Outcome {
+pub(super) fn run_through(scenario: Scenario, wishes: &Wishes) -> Outcome {
     listen_for_panics();
-    let seam = wishes.seam.unwrap_or_else(|| Seam::of(seed));
-    let scenario = Scenario::of(seed).at(seam).cut(&wishes.cut);
     let wishes = wishes.clone();
-    let thread = std::thread::Builder::new().name(format!("seed {seed}"));
+    let thread = std::thread::Builder::new().name(format!("seed {}", scenario.seed));
     let running = thread.spawn(move || {
         PANICS.set(Some(Vec::new()));
         planted::plant(wishes.planted);

@@ -40,6 +40,8 @@ pub struct Scenario {
     pub(crate) slow_table: bool,
     /// The service can look up a start time; not every one can.
     pub(crate) knows_times: bool,
+    /// The first life of the first worker ends at this poll of its tasks.
+    pub(crate) fuse: Option<u64>,
 }
 
 /// Where workers and the world meet.
@@ -151,6 +153,7 @@ impl Scenario {
             harshness: [10, 40, 150][dice.usize(0..3)],
             slow_table: stale_reads && dice.u8(..) < 32,
             knows_times: dice.u8(..) < 150,
+            fuse: None,
         }
     }
 

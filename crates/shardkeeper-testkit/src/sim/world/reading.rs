@@ -64,7 +64,7 @@ impl World {
             }
             Position::At(time) => {
                 let trimmed = shard.trimmed;
-                let exactly = shard.from_time(time.millis()).max(trimmed);
+                let exactly = shard.place_at_time(time.millis()).max(trimmed);
                 exactly - self.time_slack(exactly - trimmed)
             }
             _ => shard.trimmed,

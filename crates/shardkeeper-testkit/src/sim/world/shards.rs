@@ -327,7 +327,7 @@ impl Shard {
     }
 
     /// The first record for which a time from this one on is told, on the service's clock.
-    pub(crate) fn from_time(&self, millis: u64) -> usize {
+    pub(crate) fn place_at_time(&self, millis: u64) -> usize {
         self.records
             .partition_point(|change| change.newest < millis)
     }
