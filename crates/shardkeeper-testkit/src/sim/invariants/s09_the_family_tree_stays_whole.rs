@@ -87,10 +87,9 @@ fn deleted_early(
     }
     let unsafe_child = shard.children.iter().find(|child| {
         // Whoever forgets goes by its last sweep: a lease that a person has taken away since is there for it.
-        let has_lease = ledger
-            .shards
-            .get(**child)
-            .is_some_and(|log| log.lease.is_some() || log.finished.is_some() || log.edited);
+        let has_lease = ledger.shards.get(**child).is_some_and(|log| {
+            log.lease.is_some() || log.finished.is_some() || log.is_edited(scene.now)
+        });
         let shown = scene.streams.shards[**child]
             .listed(&scene.streams.shards, scene.now)
             .is_some();
