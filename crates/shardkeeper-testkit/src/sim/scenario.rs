@@ -180,6 +180,11 @@ impl Scenario {
         self
     }
 
+    /// Nothing is going to go wrong.
+    pub(crate) fn is_free_of_faults(&self) -> bool {
+        self.faults.is_empty() && self.fuse.is_none()
+    }
+
     pub(crate) fn has(&self, fault: Fault) -> bool {
         self.faults.contains(&fault)
     }

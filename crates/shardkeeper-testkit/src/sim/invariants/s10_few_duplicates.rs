@@ -34,7 +34,7 @@ impl Judge for FewDuplicates {
                     reign.from
                 ));
             }
-            let quiet = scene.scenario.faults.is_empty() && !scene.healing;
+            let quiet = scene.scenario.is_free_of_faults() && !scene.healing;
             if quiet && log.mark(*place).delivered {
                 return Some(format!(
                     "shard {number}: w{seat} got record {place} again, though nothing is wrong in this world"
