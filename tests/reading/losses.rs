@@ -117,6 +117,22 @@ async fn s2_a_gap_with_nothing_behind_it_is_one_loss_also_after_the_iterator_exp
 }
 
 #[tokio::test(start_paused = true)]
+async fn s2_a_shard_that_vanishes_behind_a_gap_is_one_loss_more() {
+    let (world, _) = trimmed(68).await;
+    let worker = start(&world, "b", Decision::GoOn).await;
+    world
+        .until(SOON, "told", |w| w.events.losses().len() == 1)
+        .await;
+    let shard = open_shards(&world)[0].clone();
+    world.emulator.roll_over(TABLE, &shard).unwrap();
+    world.emulator.forget_shard(TABLE, &shard).unwrap();
+    world.pass(SOON * 6).await;
+    let losses: Vec<LossCause> = world.events.losses().iter().map(|loss| loss.why).collect();
+    assert_eq!(losses, [LossCause::Trimmed, LossCause::ShardVanished]);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn s2_f29_f42_records_that_age_out_under_a_slow_reader_are_a_loss() {
     let retention = Duration::from_secs(120);
     let settings = EmulatorSettings {

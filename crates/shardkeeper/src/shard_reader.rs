@@ -97,6 +97,8 @@ pub(crate) struct ShardReader {
     ended: bool,
     /// The end was seen and confirmed before: this is the last look.
     closed: bool,
+    /// It was told that the shard is gone.
+    known_gone: bool,
     /// The record that was given out last is gone, and this look begins at the oldest one that is not.
     outlived: bool,
 }
@@ -132,6 +134,7 @@ impl ShardReader {
             expired: false,
             ended: false,
             closed: false,
+            known_gone: false,
             outlived: false,
         }
     }
@@ -187,7 +190,7 @@ impl ShardReader {
                 self.outlived = false;
                 self.given = Checkpoint::TrimHorizon;
             }
-            _ => self.ended = true,
+            _ => (self.ended, self.known_gone) = (true, true),
         }
     }
 
@@ -371,6 +374,10 @@ impl ShardReader {
                 self.given = Checkpoint::TrimHorizon;
             }
             FailureKind::Trimmed => return Some(LossCause::Trimmed),
+            FailureKind::NotFound if self.known_gone => {
+                self.ended = true;
+                return None;
+            }
             FailureKind::NotFound => {
                 self.not_found += 1;
                 if self.not_found >= BELIEVE_NOT_FOUND {

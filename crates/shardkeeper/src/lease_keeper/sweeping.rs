@@ -115,9 +115,10 @@ impl LeaseKeeper {
         let members = self.group.as_ref().map(|group| &group.members);
         let stillborn = |row: &WorkerRow| {
             // One that was buried has just been struck off, and the others have yet to see that it is over.
-            (row.state != WorkerState::Left || planted!(ReapsTheBuried))
-                && members.is_some_and(|members| !members.contains(&row.id))
-                && self.watch.fate(&row.id) == Fate::Dead
+            let fate = self.watch.fate(&row.id);
+            let is_dead = row.state != WorkerState::Left && fate == Fate::Dead;
+            members.is_some_and(|members| !members.contains(&row.id))
+                && (is_dead || (planted!(ReapsTheBuried) && fate.is_over()))
         };
         let old = left.values().filter(old).cloned();
         let gone: Vec<WorkerRow> = old
