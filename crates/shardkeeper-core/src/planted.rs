@@ -165,8 +165,6 @@ plants! {
     // Reading.
     /// Each start at the latest record begins at the moment of its own listing.
     LatestWithoutMoment,
-    /// Records are read from the horizon, and each that says it is older than the start is dropped.
-    TimesAreExact,
     /// A start time is forgotten when its iterator expires: reading goes on at the latest record.
     LatestRenewed,
     /// An expired iterator is opened again at the oldest record.

@@ -311,12 +311,7 @@ impl ShardReader {
             records.retain(|record| record.sequence_number() > given);
         }
         if let Some(start) = self.not_before {
-            let slack = if planted!(TimesAreExact) {
-                0
-            } else {
-                TIME_SLACK_MILLIS
-            };
-            let bound = start.millis().saturating_sub(slack);
+            let bound = start.millis().saturating_sub(TIME_SLACK_MILLIS);
             records.retain(|record| {
                 record
                     .created_at()
