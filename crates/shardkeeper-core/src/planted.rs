@@ -97,8 +97,6 @@ plants! {
     BeatsOnUserRuntime,
     /// A call that takes long ends its worker's standing.
     SlowCallEndsWorker,
-    /// Calls of the lease table that take long, one after another, end the incarnation.
-    SlowKeeperEndsWorker,
     /// A processor that panics ends its worker.
     PanicEndsWorker,
     /// A worker that leaves waits for its processors for ever.

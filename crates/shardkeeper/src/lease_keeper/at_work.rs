@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use shardkeeper_core::planted;
 use shardkeeper_core::ports::{Answer, LeaseStore, PortError, TableCreation};
 use shardkeeper_core::row::{Row, RowKey, Write};
 
@@ -33,9 +32,6 @@ pub(super) struct AtWork {
 
 impl AtWork {
     async fn during<T>(&self, call: impl Future<Output = T>) -> T {
-        if planted!(SlowKeeperEndsWorker) {
-            return call.await;
-        }
         let mut call = pin!(call);
         tokio::select! {
             biased;

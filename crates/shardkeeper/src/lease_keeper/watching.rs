@@ -136,11 +136,8 @@ impl LeaseKeeper {
                 _ => WorkerRow::is_gone(&id),
             };
             if let Err(error) = self.store.write(&[GroupRow::strike(&id), over]).await {
-                self.told(&error);
-                if !planted!(SlowKeeperEndsWorker) {
-                    // The next look goes on with the others.
-                    return;
-                }
+                // The next look goes on with the others.
+                return self.told(&error);
             }
         }
     }
