@@ -55,6 +55,10 @@ const FOUND: &[(u64, &str)] = &[
         "L7: refused listings of four workers were more than the account's",
     ),
     (
+        2366,
+        "S2: a shard of which it was told that it is gone was told of again",
+    ),
+    (
         2766,
         "L1: a copied machine joined under the name of a worker that was over, and was struck off by who remembered that one",
     ),
