@@ -191,16 +191,16 @@ impl WorkerRow {
         )
     }
 
-    /// The incarnation is alive as its row says: who enrols again was not buried meanwhile.
-    pub fn is_living(id: &WorkerId) -> Write {
+    /// A check that the incarnation is alive as its row says: who enrols again was not buried meanwhile.
+    pub fn check_living(id: &WorkerId) -> Write {
         let living = WorkerState::Living.name();
         let conditions = vec![Condition::Equals(STATE.into(), living.into())];
         Write::check(worker_key(id), conditions)
     }
 
-    /// The incarnation has left, was buried, or has no row. Who is struck off for it must be so at that moment: a
+    /// A check that the incarnation has left, was buried, or has no row. Who is struck off must be so at that moment: a
     /// copy of its machine may have joined under its name since it was judged (S5).
-    pub fn is_gone(id: &WorkerId) -> Write {
+    pub fn check_gone(id: &WorkerId) -> Write {
         let alive = [WorkerState::Living, WorkerState::Leaving];
         let other_than = |state: WorkerState| Condition::Differs(STATE.into(), state.name().into());
         Write::check(worker_key(id), alive.map(other_than).to_vec())
@@ -744,10 +744,10 @@ mod tests {
         );
         let leaving =
             WorkerRow::beat(&me, WorkerState::Leaving, 0, "c0", "c1").apply(copy.as_ref());
-        let gone = |row: &Option<Row>| WorkerRow::is_gone(&me).allowed(row.as_ref());
+        let gone = |row: &Option<Row>| WorkerRow::check_gone(&me).allowed(row.as_ref());
         let rows = [None, buried.clone(), copy.clone(), leaving];
         assert_eq!(rows.each_ref().map(gone), [true, true, false, false]);
-        let lives = |row: &Option<Row>| WorkerRow::is_living(&me).allowed(row.as_ref());
+        let lives = |row: &Option<Row>| WorkerRow::check_living(&me).allowed(row.as_ref());
         assert_eq!(rows.each_ref().map(lives), [false, false, true, false]);
         // Others may bury what this watch has judged: what is left to do is to strike it off.
         let mut watch = Watch::default();

@@ -101,7 +101,7 @@ impl LeaseKeeper {
         if group.members.contains(&self.me) || planted!(StruckOffUnnoticed) {
             return;
         }
-        let enrol = [GroupRow::enrol(&self.me), WorkerRow::is_living(&self.me)];
+        let enrol = [GroupRow::enrol(&self.me), WorkerRow::check_living(&self.me)];
         if let Err(error) = self.store.write(&enrol).await {
             self.told(&error);
         }
@@ -133,7 +133,7 @@ impl LeaseKeeper {
         for id in over {
             let over = match (self.watch.fate(&id), self.watch.last_beat(&id)) {
                 (Fate::Dead, Some(judged)) => WorkerRow::bury(&id, judged, &self.me),
-                _ => WorkerRow::is_gone(&id),
+                _ => WorkerRow::check_gone(&id),
             };
             if let Err(error) = self.store.write(&[GroupRow::strike(&id), over]).await {
                 // The next look goes on with the others.
