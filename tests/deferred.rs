@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use shardkeeper::{
-    Acks, Batch, Checkpoint, Defer, Progress, RecordProcessor, SequenceNumber, ShardContext,
+    Acks, Batch, Checkpoint, Decision, Defer, LossCause, Progress, RecordProcessor, SequenceNumber,
+    ShardContext, WorkerHandle,
 };
 use shardkeeper_testkit::emulator::EmulatorSettings;
-use shardkeeper_tests::World;
+use shardkeeper_tests::{TABLE, World};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -188,5 +189,108 @@ async fn g5_records_that_are_always_given_up_come_again_after_pauses_that_grow()
         (5..=22).contains(&tried),
         "tried {tried} times in two minutes"
     );
+    worker.shutdown().await.unwrap();
+}
+
+/// Three records are acknowledged and the next two are gone. A worker that goes on behind gaps is given the four behind.
+async fn behind_a_gap(world: &World, keeper: &Keeper) -> WorkerHandle {
+    world.write(3, 1).await;
+    let worker = start(world, "before", keeper).await;
+    given(world, keeper, 3).await;
+    let (batch, acks) = kept(keeper);
+    for record in &batch {
+        acks.acknowledge(record.sequence_number());
+    }
+    worker.shutdown().await.unwrap();
+    world.write(2, 2).await;
+    trim(world, None);
+    world.write(4, 3).await;
+
+    let worker = start(world, "after", keeper).await;
+    given(world, keeper, 7).await;
+    assert_eq!(world.events.losses().len(), 1);
+    worker
+}
+
+async fn start(world: &World, name: &str, keeper: &Keeper) -> WorkerHandle {
+    let worker = world.worker(name).on_data_loss(|_| Decision::GoOn);
+    let made = keeper.clone();
+    worker.build().await.unwrap().spawn(move |_| made.clone())
+}
+
+async fn given(world: &World, keeper: &Keeper, records: usize) {
+    world
+        .until(SOON, "given out", |_| delivered(keeper) == records)
+        .await;
+}
+
+/// What was given out last.
+fn kept(keeper: &Keeper) -> (Batch, Acks) {
+    keeper.0.lock().unwrap().handles.pop().unwrap()
+}
+
+/// Trims up to and including this record; everything without one.
+fn trim(world: &World, last: Option<SequenceNumber>) {
+    let shard = &world.emulator.shards(TABLE).unwrap()[0].id;
+    let last = last.as_ref().map(SequenceNumber::as_str);
+    let gone = world.emulator.trim_shard(TABLE, shard, last);
+    assert!(gone.unwrap() > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn s2_s7_what_is_trimmed_behind_a_gap_before_it_is_acknowledged_is_a_loss_of_its_own() {
+    let world = one_shard().await;
+    let keeper = Keeper::default();
+    let worker = behind_a_gap(&world, &keeper).await;
+    let first = &world.events.losses()[0];
+    let (batch, acks) = kept(&keeper);
+    trim(&world, batch.first());
+    drop(acks);
+    given(&world, &keeper, 7 + 3).await;
+
+    let losses = world.events.losses();
+    assert_eq!(losses.len(), 2, "what is gone since is told: {losses:?}");
+    assert_eq!(
+        (losses[1].from, losses[1].why),
+        (first.from, LossCause::Trimmed)
+    );
+    let (again, acks) = kept(&keeper);
+    assert_eq!(again.first(), Some(batch.records()[1].sequence_number()));
+    drop(acks);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn s2_a_gap_that_has_not_grown_is_not_told_again() {
+    let world = one_shard().await;
+    let keeper = Keeper::default();
+    let worker = behind_a_gap(&world, &keeper).await;
+    for round in 2..=3 {
+        drop(kept(&keeper));
+        given(&world, &keeper, 3 + 4 * round).await;
+    }
+    assert_eq!(world.events.losses().len(), 1);
+    drop(kept(&keeper));
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn s2_what_was_given_out_and_trimmed_before_anything_is_acknowledged_is_a_loss() {
+    let world = one_shard().await;
+    world.write(3, 1).await;
+    let keeper = Keeper::default();
+    let worker = start(&world, "a", &keeper).await;
+    given(&world, &keeper, 3).await;
+    let (batch, acks) = kept(&keeper);
+    trim(&world, batch.first());
+    drop(acks);
+    given(&world, &keeper, 3 + 2).await;
+    let losses = world.events.losses();
+    assert_eq!(losses.len(), 1, "{losses:?}");
+    assert_eq!(
+        (losses[0].from, losses[0].why),
+        (Checkpoint::TrimHorizon, LossCause::Trimmed)
+    );
+    drop(kept(&keeper));
     worker.shutdown().await.unwrap();
 }

@@ -162,6 +162,29 @@ async fn g6_a_request_in_its_own_name_that_a_worker_does_not_remember_lapses_too
 }
 
 #[tokio::test(start_paused = true)]
+async fn l6_a_request_lapses_in_time_though_the_leases_are_spread_evenly() {
+    let world = World::with(509, shards(1)).await;
+    world.write(10, 1).await;
+    let busy = Duration::from_secs(600);
+    let owner = world
+        .start_with("a", move |_: &Batch, _: &ShardContext| Act::Slow(busy))
+        .await;
+    world
+        .until(SOON, "in hand", |w| w.ledger.dispatches().len() == 1)
+        .await;
+    let asker = world.start_with("b", done).await;
+    world.until(SOON, "joined", |w| names(w).len() == 2).await;
+    world.pass(SOON).await;
+    ask_by_hand(&world, "a#", &names(&world)[1]);
+    // Nothing tells the worker of this request but its next sweep; from then on it has its time.
+    let settings = Settings::default();
+    let wait = settings.sweep_interval + settings.hand_off_timeout + SOON;
+    world.until(wait, "withdrawn", |w| asked_for(w) == 0).await;
+    owner.abort();
+    asker.abort();
+}
+
+#[tokio::test(start_paused = true)]
 async fn l10_a_copy_of_a_dead_worker_under_its_name_gets_its_share() {
     let world = World::with(509, shards(2)).await;
     let owner = world.start_with("a", done).await;

@@ -67,6 +67,11 @@ impl Acks {
         self.frontier
     }
 
+    /// The oldest record that is not acknowledged.
+    pub fn oldest(&self) -> Option<SequenceNumber> {
+        self.open.front().map(|(position, _)| *position)
+    }
+
     /// True when everything is acknowledged.
     pub fn is_settled(&self) -> bool {
         self.open.is_empty()

@@ -187,6 +187,8 @@ plants! {
     UndecodableSkipped,
     /// A gap behind which reading goes on is told again when it is read again.
     GapToldTwice,
+    /// Records that were given up are read again from the checkpoint, and a gap right behind it is not told again.
+    GivenUpFromCheckpoint,
 
     // Pauses.
     /// A failed call is repeated at once.

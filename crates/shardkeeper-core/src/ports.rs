@@ -96,6 +96,8 @@ pub enum Position {
     At(Timestamp),
     /// The record right after this one.
     After(SequenceNumber),
+    /// This record; [`FailureKind::Trimmed`] when it is gone.
+    From(SequenceNumber),
 }
 
 /// A place in a shard that the service remembers for 15 minutes (F30). Opaque (F33): never parsed,

@@ -98,8 +98,10 @@ impl Deferral {
         self.table().is_settled()
     }
 
-    pub(crate) fn is_abandoned(&self) -> bool {
-        self.table().is_abandoned()
+    /// The oldest record that nobody will acknowledge.
+    pub(crate) fn given_up(&self) -> Option<SequenceNumber> {
+        let table = self.table();
+        table.oldest().filter(|_| table.is_abandoned())
     }
 
     pub(crate) fn bytes(&self) -> u64 {

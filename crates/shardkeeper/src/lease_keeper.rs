@@ -278,10 +278,12 @@ impl LeaseKeeper {
                 if self.set_back.is_some() {
                     return self.stop_the_group().await;
                 }
+                let soon = self.world.env.now() + self.world.settings.watch_interval();
                 if let Err(error) = swept {
                     self.told(&error);
-                    let again = self.world.env.now() + self.world.settings.watch_interval();
-                    self.sweep_at = self.sweep_at.min(again.max(self.rested_at));
+                    self.sweep_at = self.sweep_at.min(soon.max(self.rested_at));
+                } else if let Some(lapses) = self.lapses_at() {
+                    self.sweep_at = self.sweep_at.min(lapses.max(soon));
                 }
             }
         }

@@ -135,8 +135,9 @@ pub(crate) struct ShardConsumer {
     /// Pages that wait; bounded by `prefetch_pages`.
     queue: VecDeque<(Batch, Arc<Share>)>,
     gap: Option<Gap>,
-    /// Gaps behind which we go on; read again, they are not told again.
-    passed: Vec<Gap>,
+    /// Where the last gap begins behind which we go on. A record that cannot be read and does not say where it stands may be
+    /// read again, and is not told again.
+    passed: Option<Checkpoint>,
     read_to_the_end: bool,
     /// The listing said that the shard is closed: what is read since then to its end is all of it.
     closed: bool,
@@ -192,7 +193,7 @@ impl ShardConsumer {
             headroom: Headroom::default(),
             queue: VecDeque::new(),
             gap: None,
-            passed: Vec::new(),
+            passed: None,
             read_to_the_end: false,
             closed: false,
             hand: None,
@@ -263,8 +264,8 @@ impl ShardConsumer {
     }
 
     fn feed_idle(&mut self) {
-        if self.out.is_abandoned() {
-            self.begin_again();
+        if let Some(oldest) = self.out.given_up() {
+            self.begin_again(oldest);
         } else if self.out.is_full() {
             // Acknowledgements must come in first.
         } else if let Some((batch, share)) = self.queue.pop_front() {
@@ -403,11 +404,8 @@ impl ShardConsumer {
 
     /// Everything before the gap is acknowledged; what about the gap (G7, S2)?
     fn decide(&mut self, gap: &Gap) {
-        let acknowledged = self.life.acknowledged();
-        self.passed.retain(|passed| passed.from >= acknowledged);
-        // Where the gap ends depends on where the page ends.
-        let same = |passed: &Gap| (passed.from, passed.why) == (gap.from, gap.why);
-        if self.passed.iter().any(same) && !planted!(GapToldTwice) {
+        let undecodable = gap.why == LossCause::Undecodable || planted!(GivenUpFromCheckpoint);
+        if undecodable && self.passed == Some(gap.from) && !planted!(GapToldTwice) {
             self.go_on(gap);
             return;
         }
@@ -422,7 +420,7 @@ impl ShardConsumer {
         self.emit(&Event::DataLost(loss.clone()));
         match (self.world.on_data_loss)(&loss) {
             Decision::GoOn => {
-                self.passed.push(*gap);
+                self.passed = Some(gap.from);
                 self.go_on(gap);
             }
             Decision::Stop => self.stop(&stopped_by_loss(gap)),

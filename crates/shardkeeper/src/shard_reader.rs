@@ -82,6 +82,8 @@ pub(crate) struct ShardReader {
     shard: ShardId,
     /// The last record given out, or where reading began.
     given: Checkpoint,
+    /// The first record to give out, where it is known: it was given out before, and comes after `given`.
+    first: Option<SequenceNumber>,
     /// Set while the server does not know start times: older records are dropped.
     not_before: Option<Timestamp>,
     iterator: Option<ShardIterator>,
@@ -124,6 +126,7 @@ impl ShardReader {
             stream,
             shard,
             given: from,
+            first: None,
             not_before: None,
             iterator: None,
             pace: Pace::default(),
@@ -137,6 +140,12 @@ impl ShardReader {
             known_gone: false,
             outlived: false,
         }
+    }
+
+    /// Begins with a record behind that checkpoint that was given out before. If it is gone, that is a gap.
+    pub(crate) fn beginning_with(mut self, first: SequenceNumber) -> Self {
+        self.first = Some(first);
+        self
     }
 
     /// The next records, the end, or a gap. Waits while there is nothing. Not cancel-safe: a dropped call
@@ -188,6 +197,7 @@ impl ShardReader {
                 self.iterator = None;
                 self.ended = false;
                 self.outlived = false;
+                self.first = None;
                 self.given = Checkpoint::TrimHorizon;
             }
             _ => (self.ended, self.known_gone) = (true, true),
@@ -226,11 +236,12 @@ impl ShardReader {
     }
 
     async fn open(&mut self) -> Result<ShardIterator, PortError> {
-        let position = match self.given {
-            Checkpoint::After(_) if self.outlived => Position::TrimHorizon,
-            Checkpoint::After(last) => Position::After(last),
-            Checkpoint::At(_) if planted!(LatestRenewed) && self.expired => self.latest(),
-            Checkpoint::At(time) if self.not_before.is_none() => Position::At(time),
+        let position = match (self.given, self.first) {
+            (Checkpoint::After(_), _) if self.outlived => Position::TrimHorizon,
+            (_, Some(first)) => Position::From(first),
+            (Checkpoint::After(last), None) => Position::After(last),
+            (Checkpoint::At(_), None) if planted!(LatestRenewed) && self.expired => self.latest(),
+            (Checkpoint::At(time), None) if self.not_before.is_none() => Position::At(time),
             _ if planted!(ChildAtLatest) => self.latest(),
             _ => Position::TrimHorizon,
         };
@@ -319,6 +330,7 @@ impl ShardReader {
             });
         }
         if let Some(last) = records.last() {
+            self.first = None;
             self.given = Checkpoint::After(last.sequence_number());
             let batch = Batch::new(self.shard.clone(), records);
             self.found
@@ -357,7 +369,9 @@ impl ShardReader {
             }
             // Nothing was read from this shard yet, so nothing is known to be gone: DynamoDB Local says
             // this whenever an empty shard gets its first record.
-            FailureKind::Trimmed if self.given.is_start() => self.begin_at_the_horizon(),
+            FailureKind::Trimmed if self.given.is_start() && self.first.is_none() => {
+                self.begin_at_the_horizon()
+            }
             // A closed shard gets nothing more. The end that was seen before may have been none, though: then the oldest
             // record that is left came after it; where none is left, and where the shard itself is gone, it is not known.
             FailureKind::Trimmed if self.closed && !self.outlived => {

@@ -233,6 +233,12 @@ impl MemoryShard {
         (index >= self.trimmed).then_some(index)
     }
 
+    /// The place of this number; `None` when it is gone.
+    fn at(&self, number: SequenceNumber) -> Option<usize> {
+        let index = self.records.partition_point(|kept| kept.number < number);
+        (index >= self.trimmed).then_some(index)
+    }
+
     /// The page at this place, and the place behind it.
     fn page(&self, index: usize, limit: usize) -> (Page, usize) {
         let rest = self.records.get(index..).unwrap_or_default();
@@ -329,6 +335,7 @@ impl StreamSource for MemoryStreams {
         let index = match at {
             Position::TrimHorizon => shard_kept.trimmed,
             Position::After(number) => shard_kept.after(number).ok_or_else(trimmed(ACTION))?,
+            Position::From(number) => shard_kept.at(number).ok_or_else(trimmed(ACTION))?,
             _ => {
                 return Err(PortError::new(
                     FailureKind::Invalid,

@@ -226,6 +226,9 @@ impl StreamSource for AwsStreams {
             Position::After(record) => call
                 .shard_iterator_type(ShardIteratorType::AfterSequenceNumber)
                 .sequence_number(record.as_str()),
+            Position::From(record) => call
+                .shard_iterator_type(ShardIteratorType::AtSequenceNumber)
+                .sequence_number(record.as_str()),
             _ => {
                 return Err(failure(
                     FailureKind::Invalid,

@@ -1,6 +1,7 @@
 //! Takes what is free and asks for our share.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use shardkeeper_core::balance::{self, Claim, Limits, View};
@@ -27,7 +28,7 @@ impl LeaseKeeper {
             .sightings
             .get(&asked.key)
             .is_some_and(|seen| seen.lease.next_owner.as_ref() == Some(&self.me));
-        let in_time = self.world.env.now() < asked.at + self.world.settings.hand_off_timeout;
+        let in_time = self.lapses_at() > Some(self.world.env.now());
         if open && in_time {
             return;
         }
@@ -39,6 +40,12 @@ impl LeaseKeeper {
             }
         }
         self.asked = None;
+    }
+
+    /// When the request that is open has had its time.
+    pub(super) fn lapses_at(&self) -> Option<Duration> {
+        let asked = self.asked.as_ref()?;
+        Some(asked.at + self.world.settings.hand_off_timeout)
     }
 
     /// A request in our name that we do not remember: its answer said that it was refused, it landed after we had taken it

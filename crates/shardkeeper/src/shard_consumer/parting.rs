@@ -8,6 +8,7 @@ use shardkeeper_core::checkpoint::Checkpoint;
 use shardkeeper_core::consumer::Event as Happened;
 use shardkeeper_core::event::Event;
 use shardkeeper_core::ids::SequenceNumber;
+use shardkeeper_core::planted;
 
 use super::ShardConsumer;
 use crate::deferred::Deferral;
@@ -80,9 +81,12 @@ impl Out {
         frontier
     }
 
-    /// The first thing that waits will never be acknowledged.
-    pub(super) fn is_abandoned(&self) -> bool {
-        matches!(self.0.front(), Some(Waiting::For { deferral, .. }) if deferral.is_abandoned())
+    /// The oldest record that waits, when it will never be acknowledged.
+    pub(super) fn given_up(&self) -> Option<SequenceNumber> {
+        match self.0.front() {
+            Some(Waiting::For { deferral, .. }) => deferral.given_up(),
+            _ => None,
+        }
     }
 
     /// Waits until the first thing that waits has moved; for ever when nothing waits.
@@ -113,8 +117,9 @@ impl ShardConsumer {
         }
     }
 
-    /// Records were given up: reads again from what is acknowledged, after a pause.
-    pub(super) fn begin_again(&mut self) {
+    /// Records were given up: reads again from the oldest of them, after a pause. Not from what is acknowledged: were they
+    /// gone by now, it could not be told from a gap that was passed, or from a start with nothing before it.
+    pub(super) fn begin_again(&mut self, oldest: SequenceNumber) {
         let from = self.life.acknowledged();
         self.emit(&Event::DeferralDropped {
             stream: self.stream(),
@@ -130,12 +135,14 @@ impl ShardConsumer {
         self.confirming = None;
         self.read_to_the_end = false;
         let (stream, shard) = (self.lease.stream.clone(), self.shard());
-        self.reader = Some(ShardReader::new(
-            self.world.reading.clone(),
-            stream,
-            shard,
-            from,
-        ));
+        let reader = ShardReader::new(self.world.reading.clone(), stream, shard, from);
+        self.reader = Some(
+            if planted!(GapToldTwice) || planted!(GivenUpFromCheckpoint) {
+                reader
+            } else {
+                reader.beginning_with(oldest)
+            },
+        );
         self.again_at = Some(self.world.env.now() + self.retry.next_pause());
     }
 
@@ -153,7 +160,7 @@ impl ShardConsumer {
     /// The lease goes when the processor has returned and nothing is out, or when its time is over.
     pub(super) fn part(&mut self) {
         let now = self.world.env.now();
-        let nothing_to_wait_for = self.out.is_empty() || self.out.is_abandoned();
+        let nothing_to_wait_for = self.out.is_empty() || self.out.given_up().is_some();
         if now >= self.part_by || (self.calling.is_none() && nothing_to_wait_for) {
             self.calling = None;
             self.happened(Happened::Parted);

@@ -21,6 +21,7 @@ enum Mistake {
     NeverEnds,
     IgnoresTheLimit,
     ReadsFromIncludingThePosition,
+    ReadsFromBehindTheRecord,
     ListsEveryShardAsAChild,
     Reorders,
     LeavesTheLatestStreamOut,
@@ -74,6 +75,10 @@ impl StreamSource for Mistaken {
         match (self.mistake, at) {
             (Mistake::ReadsFromIncludingThePosition, Position::After(_)) => {
                 self.right.open(stream, shard, Position::TrimHorizon).await
+            }
+            (Mistake::ReadsFromBehindTheRecord, Position::From(record)) => {
+                let behind = Position::After(record);
+                self.right.open(stream, shard, behind).await
             }
             _ => self.right.open(stream, shard, at).await,
         }
@@ -181,6 +186,10 @@ async fn every_mistake_is_found_by_the_rule_that_names_it() {
         (
             Mistake::ReadsFromIncludingThePosition,
             "reading after a record begins with the next one",
+        ),
+        (
+            Mistake::ReadsFromBehindTheRecord,
+            "reading from a record begins with it",
         ),
         (
             Mistake::ListsEveryShardAsAChild,

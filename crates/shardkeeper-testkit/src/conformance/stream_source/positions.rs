@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use shardkeeper_core::checkpoint::Timestamp;
+use shardkeeper_core::ids::SequenceNumber;
 use shardkeeper_core::ports::{FailureKind, Position, ShardIterator};
 use shardkeeper_core::record::Record;
 
@@ -13,6 +14,7 @@ pub(super) fn all() -> Vec<(&'static str, Capability, Check)> {
         Everywhere {
             reading_after_a_record_begins_with_the_next_one,
             reading_after_the_last_record_waits_for_the_next_one,
+            reading_from_a_record_begins_with_it,
             an_iterator_may_be_used_again,
             an_iterator_that_nobody_handed_out_is_refused,
             reading_at_a_time_is_understood_or_refused_as_invalid,
@@ -23,6 +25,7 @@ pub(super) fn all() -> Vec<(&'static str, Capability, Check)> {
         }
         Trimming {
             reading_after_a_trimmed_record_is_told_from_the_end,
+            reading_from_a_trimmed_record_is_told_from_the_end,
             an_iterator_at_trimmed_records_is_told_from_the_end,
             reading_the_oldest_record_after_a_trim_begins_behind_the_gap,
         }
@@ -56,6 +59,21 @@ async fn reading_after_the_last_record_waits_for_the_next_one(stage: Stage) -> R
         .await?;
     stage.scene.put("one item", 55).await?;
     same(stage.read_on(from, 1000).await?.records.len(), 1, "records")
+}
+
+async fn reading_from_a_record_begins_with_it(stage: Stage) -> Result<(), Trouble> {
+    let (busy, all) = stage.busy_shard(6).await?;
+    for (index, record) in all.iter().enumerate() {
+        let from = Position::From(record.sequence_number());
+        let read = stage.read(&busy, from).await?.records;
+        let expected = all.get(index..).unwrap_or_default();
+        same(
+            sequence_numbers(&read),
+            sequence_numbers(expected),
+            &format!("from record {index}"),
+        )?;
+    }
+    Ok(())
 }
 
 async fn an_iterator_may_be_used_again(stage: Stage) -> Result<(), Trouble> {
@@ -140,6 +158,18 @@ async fn reading_at_a_time_before_every_record_begins_with_the_oldest(
 }
 
 async fn reading_after_a_trimmed_record_is_told_from_the_end(stage: Stage) -> Result<(), Trouble> {
+    reading_a_trimmed_shard_is_told_from_the_end(stage, Position::After).await
+}
+
+async fn reading_from_a_trimmed_record_is_told_from_the_end(stage: Stage) -> Result<(), Trouble> {
+    reading_a_trimmed_shard_is_told_from_the_end(stage, Position::From).await
+}
+
+/// Begins at the first of four records that are gone.
+async fn reading_a_trimmed_shard_is_told_from_the_end(
+    stage: Stage,
+    position: fn(SequenceNumber) -> Position,
+) -> Result<(), Trouble> {
     let (busy, all) = stage.busy_shard(4).await?;
     stage.scene.trim(&busy).await?;
     stage.scene.put("one item", 99).await?;
@@ -148,11 +178,8 @@ async fn reading_after_a_trimmed_record_is_told_from_the_end(stage: Stage) -> Re
         .map(Record::sequence_number)
         .ok_or("no record")?;
     // The service says so when the iterator is opened, or when it is used.
-    let told = match stage
-        .source
-        .open(&stage.stream, &busy, Position::After(first))
-        .await
-    {
+    let opened = stage.source.open(&stage.stream, &busy, position(first));
+    let told = match opened.await {
         Ok(from) => stage.source.fetch(&from, 1000).await.map(drop),
         Err(error) => Err(error),
     };

@@ -126,8 +126,10 @@ pub(crate) fn may_be_passed(
         || log.rest_lost
         || before_the_start(scene, shard, log, place)
         // Nothing before it was ever acknowledged, or a person took the position away, so nobody could know that it
-        // had been there.
-        || (place < shard.trimmed && (log.is_unknown(place) || !log.begun_before(place)))
+        // had been there, but for who was given it.
+        || (place < shard.trimmed
+            && (log.is_unknown(place)
+                || !(log.begun_before(place) || log.is_with_the_owner(place))))
 }
 
 /// True when the record is older than where the application began. A later stream may have such records, too: the table

@@ -28,7 +28,8 @@ fn overtook_its_parent(scene: &Scene<'_>, ledger: &Ledger, number: ShardNo) -> O
     let log = ledger.shards.get(parent);
     let ended = log.is_some_and(|log| log.finished.is_some());
     let gone = scene.streams.shards[parent].is_gone(scene.now);
-    let leased = log.is_some_and(|log| log.lease.is_some());
+    // The lease of one that was gone by then gives nothing that the child could overtake.
+    let leased = log.is_some_and(|log| log.lease.is_some() && log.leased_in_time);
     let free = ended || (gone && !leased);
     (!free).then(|| {
         format!("shard {number} is delivered though the end of its parent {parent} is not stored")

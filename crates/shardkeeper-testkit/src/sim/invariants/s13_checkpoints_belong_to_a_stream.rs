@@ -11,10 +11,10 @@ impl Judge for BelongToAStream {
     }
 
     fn see(&mut self, scene: &Scene<'_>, _: &Ledger, fact: &Fact) -> Option<String> {
-        let Fact::Opened { shard, after } = fact else {
+        let Fact::Opened { shard, at } = fact else {
             return None;
         };
-        let known = scene.streams.shards[*shard].place_of(*after).is_some();
-        (!known).then(|| format!("shard {shard} is read behind {after}, which is no record of it"))
+        let known = scene.streams.shards[*shard].place_of(*at).is_some();
+        (!known).then(|| format!("shard {shard} is read at {at}, which is no record of it"))
     }
 }

@@ -120,10 +120,10 @@ pub(crate) enum Fact {
         shard: ShardNo,
         page: Paper,
     },
-    /// A reader goes on behind this number.
+    /// A reader goes on at this number, or behind it.
     Opened {
         shard: ShardNo,
-        after: u128,
+        at: u128,
     },
     /// A processor was called.
     Dispatched(Dispatch),

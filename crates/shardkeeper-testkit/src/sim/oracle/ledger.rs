@@ -36,6 +36,8 @@ pub(crate) struct ShardLog {
     pub(crate) reigns: BTreeMap<u64, Reign>,
     /// Under which epoch each seat last took the lease up.
     held: BTreeMap<usize, u64>,
+    /// It had a lease while the service still knew it, so that records of it may be in somebody's hand.
+    pub(crate) leased_in_time: bool,
     /// The end was stored once.
     pub(crate) finished: Option<Time>,
     /// The processor accepted the end once.
@@ -62,6 +64,8 @@ pub(crate) struct ShardLog {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) delivered: bool,
+    /// The latest epoch under which it was.
+    pub(crate) delivered_under: Option<u64>,
     pub(crate) acked: bool,
     /// The latest epoch under which it was.
     pub(crate) acked_under: Option<u64>,
@@ -142,6 +146,19 @@ impl ShardLog {
         self.forgotten || place < self.unknown_before
     }
 
+    /// The owner of the moment was given it, and so knows of it.
+    pub(crate) fn is_with_the_owner(&self, place: usize) -> bool {
+        let owned = self.lease.as_ref().map(|lease| lease.epoch);
+        owned.is_some() && self.mark(place).delivered_under == owned
+    }
+
+    /// More is gone than was told, which may be told behind the same position.
+    fn grow_gaps(&mut self) {
+        for reign in self.reigns.values_mut() {
+            reign.losses.retain(|(_, why)| *why != LossCause::Trimmed);
+        }
+    }
+
     /// It has a lease, or had one to its end.
     pub(crate) fn was_leased(&self) -> bool {
         self.lease.is_some() || self.finished.is_some()
@@ -214,7 +231,10 @@ impl Ledger {
                     let in_the_gap = log.gap_is_open;
                     let mark = log.mark_mut(place);
                     mark.told |= in_the_gap;
-                    mark.lost |= !mark.is_settled();
+                    if !mark.is_settled() {
+                        mark.lost = true;
+                        log.grow_gaps();
+                    }
                 }
             }
             Fact::Said {
@@ -240,6 +260,7 @@ impl Ledger {
         for place in places.iter().flatten() {
             let change = &truth.records[*place];
             let mark = log.mark_mut(*place);
+            mark.delivered_under = mark.delivered_under.max(Some(*epoch));
             if !std::mem::replace(&mut mark.delivered, true) && intact {
                 let latest = self.latest.entry((truth.stream, change.item)).or_default();
                 *latest = change.number.max(*latest);
@@ -322,7 +343,7 @@ impl Ledger {
                 if log.forgotten && log.lease.is_none() {
                     // Tokens may be used again of which nobody who lives knows: what was done under them says nothing.
                     let marks = log.marks.iter_mut();
-                    marks.for_each(|mark| mark.acked_under = None);
+                    marks.for_each(|mark| (mark.acked_under, mark.delivered_under) = (None, None));
                 }
                 let highest = log.reigns.keys().next_back();
                 if after.is_some_and(|lease| Some(&lease.epoch) > highest) {
@@ -338,6 +359,7 @@ impl Ledger {
                 log.forgotten |= after.is_none_or(|lease| lease.checkpoint.is_start());
             }
         }
+        log.leased_in_time |= after.is_some() && !truth.is_gone(scene.now);
         log.lease_changed(scene.now, after);
     }
 
@@ -391,6 +413,7 @@ fn undecodable_from(
 impl ShardLog {
     /// Its row was there before the world began.
     pub(crate) fn remembered(&mut self, now: Time, lease: Option<Lease>) {
+        self.leased_in_time = lease.is_some();
         self.lease_changed(now, lease.as_ref());
     }
 

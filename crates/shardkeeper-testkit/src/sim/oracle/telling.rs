@@ -100,7 +100,7 @@ impl Fact {
             Self::LeaseChanged {
                 before, after, by, ..
             } => write!(f, "lease {} -> {} by {by}", Row(before), Row(after)),
-            Self::Opened { after, .. } => write!(f, "reading goes on behind {after}"),
+            Self::Opened { at, .. } => write!(f, "reading goes on at {at}"),
             Self::Dispatched(Dispatch {
                 seat,
                 epoch,

@@ -54,6 +54,7 @@ impl World {
         }
         let next = match at {
             Position::After(after) => after_number(shard, number_of(after), strict)?,
+            Position::From(first) => from_number(shard, number_of(first))?,
             Position::At(_) if !self.scenario.knows_times => {
                 let why = "there is no iterator type AT_TIMESTAMP";
                 return Err(PortError::new(FailureKind::Invalid, OPEN, why));
@@ -69,10 +70,10 @@ impl World {
             }
             _ => shard.trimmed,
         };
-        if let Position::After(after) = at {
+        if let Position::After(record) | Position::From(record) = at {
             self.happened(Fact::Opened {
                 shard: number,
-                after: number_of(after),
+                at: number_of(record),
             });
         }
         let (given, blanks) = (self.given(number, next), self.blanks());
@@ -310,6 +311,10 @@ fn after_number(shard: &Shard, number: u128, strict: bool) -> Result<usize, Port
         return Err(PortError::new(FailureKind::Trimmed, OPEN, "trimmed"));
     }
     Ok(next)
+}
+
+fn from_number(shard: &Shard, number: u128) -> Result<usize, PortError> {
+    after_number(shard, number.saturating_sub(1), false)
 }
 
 fn page_of(page: Page, next: Option<Place>) -> Result<Fetched, PortError> {

@@ -147,8 +147,8 @@ fn s9_what_is_listed_and_has_no_lease_is_told_of_in_time() {
 fn s13_a_position_of_another_shard_is_no_place_to_go_on() {
     for (shard, said) in [(0, 0), (1, 1)] {
         let mut stage = Stagecraft::set();
-        let after = stage.streams.shards[0].records[3].number;
-        stage.happens(Fact::Opened { shard, after });
+        let at = stage.streams.shards[0].records[3].number;
+        stage.happens(Fact::Opened { shard, at });
         assert_eq!(stage.said_by("S13").len(), said);
     }
 }
@@ -207,16 +207,74 @@ fn s2_a_parent_is_gone_only_when_the_service_does_not_show_it() {
         let child = stage.streams.roll(0, 1, BIRTH, &mut dice)[0];
         stage.oracle.ledger.log_mut(child);
         stage.streams.shards[0].vanished = vanished;
-        let loss = Event::DataLost(DataLoss {
-            stream: stage.streams.streams[0].arn.clone(),
-            shard: stage.streams.shards[0].id.clone(),
+        stage.loses(LossCause::ParentVanished);
+        assert_eq!(stage.said_by("S2").len(), said);
+    }
+}
+
+impl Stagecraft {
+    /// Everything from the start of shard 0 on is told as lost.
+    fn loses(&mut self, why: LossCause) {
+        let loss = DataLoss {
+            stream: self.streams.streams[0].arn.clone(),
+            shard: self.streams.shards[0].id.clone(),
             from: Checkpoint::TrimHorizon,
             to: None,
-            why: LossCause::ParentVanished,
+            why,
             noticed: None,
-        });
-        stage.says(Some(0), loss);
+        };
+        self.says(Some(0), Event::DataLost(loss));
+    }
+
+    fn trims(&mut self, to: usize) {
+        let from = std::mem::replace(&mut self.streams.shards[0].trimmed, to);
+        self.happens(Fact::Trimmed { shard: 0, from, to });
+    }
+}
+
+#[test]
+fn s2_a_gap_is_told_again_only_when_more_is_gone() {
+    for (gone, said) in [(4, 0), (3, 1)] {
+        let mut stage = Stagecraft::set();
+        stage.leases(0, Some(&WorkerId::new("w0", 1)));
+        stage.trims(3);
+        stage.loses(LossCause::Trimmed);
+        stage.dispatches(0, &[3]);
+        stage.trims(gone);
+        stage.loses(LossCause::Trimmed);
         assert_eq!(stage.said_by("S2").len(), said);
+    }
+}
+
+#[test]
+fn s7_what_was_given_out_and_is_gone_may_not_be_passed_though_the_start_is_unknown() {
+    for (given, said) in [(1, 0), (0, 1)] {
+        let mut stage = Stagecraft::set();
+        let owner = WorkerId::new("w0", 1);
+        stage.leases(0, Some(&owner));
+        let before = stage.lease(0, Checkpoint::TrimHorizon, Some(&owner));
+        stage.dispatches(0, &[given]);
+        stage.trims(1);
+        stage.returns(0, vec![1]);
+        let after = stage.lease(0, stage.behind(0, 1), Some(&owner));
+        stage.changes(0, Some(before), Some(after), Author::Worker(0));
+        assert_eq!(stage.said_by("S7").len(), said);
+    }
+}
+
+#[test]
+fn s4_a_child_may_not_overtake_what_a_parent_that_is_gone_has_in_hand() {
+    for (leased_in_time, said) in [(false, 0), (true, 1)] {
+        let mut stage = Stagecraft::set();
+        let mut dice = fastrand::Rng::with_seed(2);
+        let child = stage.streams.roll(0, 1, BIRTH, &mut dice)[0];
+        stage.streams.write(child, 0, Coming::at(BIRTH));
+        stage.oracle.ledger.log_mut(child);
+        stage.streams.shards[0].vanished = !leased_in_time;
+        stage.leases(0, Some(&WorkerId::new("w0", 1)));
+        stage.streams.shards[0].vanished = true;
+        stage.dispatches(child, &[0]);
+        assert_eq!(stage.said_by("S4").len(), said);
     }
 }
 

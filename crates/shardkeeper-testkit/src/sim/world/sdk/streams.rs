@@ -111,6 +111,9 @@ fn position(asked: &Asked) -> Result<Position, PortError> {
         "AFTER_SEQUENCE_NUMBER" => SequenceNumber::from_service(asked.text("SequenceNumber"))
             .map(Position::After)
             .map_err(|_| unfit(ACTION, "SequenceNumber")),
+        "AT_SEQUENCE_NUMBER" => SequenceNumber::from_service(asked.text("SequenceNumber"))
+            .map(Position::From)
+            .map_err(|_| unfit(ACTION, "SequenceNumber")),
         "AT_TIMESTAMP" => asked.body["Timestamp"]
             .as_f64()
             .and_then(Timestamp::from_epoch_seconds)
