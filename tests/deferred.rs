@@ -4,11 +4,13 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde_json::json;
 use shardkeeper::{
     Acks, Batch, Checkpoint, Decision, Defer, LossCause, Progress, RecordProcessor, SequenceNumber,
     ShardContext, WorkerHandle,
 };
 use shardkeeper_testkit::emulator::EmulatorSettings;
+use shardkeeper_testkit::faults::{Effect, Fault};
 use shardkeeper_tests::{TABLE, World};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -291,6 +293,45 @@ async fn s2_what_was_given_out_and_trimmed_before_anything_is_acknowledged_is_a_
         (losses[0].from, losses[0].why),
         (Checkpoint::TrimHorizon, LossCause::Trimmed)
     );
+    drop(kept(&keeper));
+    worker.shutdown().await.unwrap();
+}
+
+/// The oldest record that is left cannot be read the next time that the shard is read from its beginning.
+fn damage_the_oldest(world: &World) {
+    let shard = &world.emulator.shards(TABLE).unwrap()[0].id;
+    let open = json!({
+        "StreamArn": world.emulator.stream_arn(TABLE),
+        "ShardId": shard,
+        "ShardIteratorType": "TRIM_HORIZON",
+    });
+    let iterator = world.emulator.request("GetShardIterator", &open).unwrap();
+    let mut page = world.emulator.request("GetRecords", &iterator).unwrap();
+    page["Records"][0]["dynamodb"]["SizeBytes"] = json!("many");
+    let damaged = Effect::Answer {
+        status: 200,
+        content_type: "application/x-amz-json-1.0",
+        body: page.to_string().into(),
+    };
+    let faults = world.emulator.faults();
+    faults.inject(Fault::new("GetRecords", damaged).times(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn s2_behind_what_is_gone_a_record_that_cannot_be_read_is_a_loss_of_its_own() {
+    let world = one_shard().await;
+    world.write(3, 1).await;
+    let keeper = Keeper::default();
+    let worker = start(&world, "a", &keeper).await;
+    given(&world, &keeper, 3).await;
+    let (batch, acks) = kept(&keeper);
+    trim(&world, batch.first());
+    damage_the_oldest(&world);
+    drop(acks);
+    given(&world, &keeper, 3 + 1).await;
+    let losses = world.events.losses();
+    let causes: Vec<LossCause> = losses.iter().map(|loss| loss.why).collect();
+    assert_eq!(causes, [LossCause::Trimmed, LossCause::Undecodable]);
     drop(kept(&keeper));
     worker.shutdown().await.unwrap();
 }

@@ -570,6 +570,12 @@ impl Watch {
         seen.fate
     }
 
+    /// The table was away. An older copy may be in its place next, without the beats that were seen last and those that came
+    /// since: who was not found dead by then is looked at as if for the first time.
+    pub fn table_was_away(&mut self) {
+        self.seen.retain(|_, seen| seen.fate.is_over());
+    }
+
     /// What is known of an incarnation; one that was never observed counts as alive.
     pub fn fate(&self, id: &WorkerId) -> Fate {
         self.seen.get(id).map_or(Fate::Alive, |seen| seen.fate)
@@ -719,6 +725,19 @@ mod tests {
         );
         assert_eq!(watch.observe(&id("a"), Some(&beat), at(10), D), Fate::Dead);
         assert_eq!(watch.observe(&id("a"), None, at(11), D), Fate::Dead);
+    }
+
+    #[test]
+    fn s5_beats_that_an_older_copy_of_the_table_does_not_have_are_no_silence() {
+        let mut watch = Watch::default();
+        let copied = row("b1", WorkerState::Living);
+        watch.observe(&id("a"), Some(&copied), at(0), D);
+        watch.observe(&id("over"), Some(&row("b1", WorkerState::Left)), at(0), D);
+        // Its next beat came before the table was away, and is not in the copy that is in its place.
+        watch.table_was_away();
+        let fates = [12, 21, 22].map(|now| watch.observe(&id("a"), Some(&copied), at(now), D));
+        assert_eq!(fates, [Fate::Alive, Fate::Alive, Fate::Dead]);
+        assert_eq!(watch.fate(&id("over")), Fate::Left);
     }
 
     #[test]

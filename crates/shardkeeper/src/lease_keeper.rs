@@ -28,7 +28,7 @@ use shardkeeper_core::ids::{ShardId, StreamArn, WorkerId};
 use shardkeeper_core::lease::{Departure, Held, Lease, Sighting};
 use shardkeeper_core::membership::{GroupRow, Watch};
 use shardkeeper_core::planted;
-use shardkeeper_core::ports::{LeaseStore, PortError};
+use shardkeeper_core::ports::{FailureKind, LeaseStore, PortError};
 use shardkeeper_core::reached::Reached;
 use shardkeeper_core::row::RowKey;
 use tokio::sync::{Notify, mpsc, watch};
@@ -271,7 +271,7 @@ impl LeaseKeeper {
                 Ok(None) if self.set_back.is_some() => return self.stop_the_group().await,
                 Ok(None) if self.restless || self.changed() => self.sweep_when_rested(),
                 Ok(refused) => return refused,
-                Err(error) => self.told(&error),
+                Err(error) => self.read_failed(&error),
             },
             Answered::Sweep(swept) => {
                 let swept = self.swept(swept).await;
@@ -280,7 +280,7 @@ impl LeaseKeeper {
                 }
                 let soon = self.world.env.now() + self.world.settings.watch_interval();
                 if let Err(error) = swept {
-                    self.told(&error);
+                    self.read_failed(&error);
                     self.sweep_at = self.sweep_at.min(soon.max(self.rested_at));
                 } else if let Some(lapses) = self.lapses_at() {
                     self.sweep_at = self.sweep_at.min(lapses.max(soon));
@@ -303,6 +303,13 @@ impl LeaseKeeper {
 
     fn emit(&self, event: &Event) {
         self.world.observers.emit(event);
+    }
+
+    fn read_failed(&mut self, error: &PortError) {
+        if error.kind == FailureKind::NotFound {
+            self.watch.table_was_away();
+        }
+        self.told(error);
     }
 
     fn told(&self, error: &PortError) {

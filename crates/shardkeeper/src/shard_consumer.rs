@@ -135,9 +135,9 @@ pub(crate) struct ShardConsumer {
     /// Pages that wait; bounded by `prefetch_pages`.
     queue: VecDeque<(Batch, Arc<Share>)>,
     gap: Option<Gap>,
-    /// Where the last gap begins behind which we go on. A record that cannot be read and does not say where it stands may be
-    /// read again, and is not told again.
-    passed: Option<Checkpoint>,
+    /// The last gap behind which we go on: where it begins, and why. A record that cannot be read and does not say where it
+    /// stands may be read again, and is not told again.
+    passed: Option<(Checkpoint, LossCause)>,
     read_to_the_end: bool,
     /// The listing said that the shard is closed: what is read since then to its end is all of it.
     closed: bool,
@@ -404,8 +404,8 @@ impl ShardConsumer {
 
     /// Everything before the gap is acknowledged; what about the gap (G7, S2)?
     fn decide(&mut self, gap: &Gap) {
-        let undecodable = gap.why == LossCause::Undecodable || planted!(GivenUpFromCheckpoint);
-        if undecodable && self.passed == Some(gap.from) && !planted!(GapToldTwice) {
+        let same = self.passed == Some((gap.from, gap.why)) && !planted!(GapToldTwice);
+        if same && (gap.why == LossCause::Undecodable || planted!(GivenUpFromCheckpoint)) {
             self.go_on(gap);
             return;
         }
@@ -420,7 +420,7 @@ impl ShardConsumer {
         self.emit(&Event::DataLost(loss.clone()));
         match (self.world.on_data_loss)(&loss) {
             Decision::GoOn => {
-                self.passed = Some(gap.from);
+                self.passed = Some((gap.from, gap.why));
                 self.go_on(gap);
             }
             Decision::Stop => self.stop(&stopped_by_loss(gap)),

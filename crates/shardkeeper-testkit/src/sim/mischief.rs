@@ -4,7 +4,7 @@ use shardkeeper::{Halt, Machine};
 
 use super::chaos::Fault;
 use super::fleet::millis;
-use super::ground::{BIRTH, MINUTE, SECOND, Time};
+use super::ground::{BIRTH, HOUR, MINUTE, SECOND, Time};
 use super::oracle::Fact;
 use super::scenario::Beginning;
 use super::world::{Episode, Op, World};
@@ -15,6 +15,9 @@ const FUSE: u64 = 400;
 const FUSE_TIME: Time = 5 * SECOND;
 /// The same for a worker that is to crash with a word on its way.
 const WORD_TIME: Time = 20 * SECOND;
+
+/// In a world of many hours something is away for so long at most.
+const LONGEST_OUTAGE: Time = 6 * HOUR;
 
 /// Which workers an episode concerns.
 enum Whom {
@@ -65,9 +68,9 @@ impl World {
             Fault::ClockDrift => self.pause(fault, Halt::Suspended, 2 * MINUTE),
             Fault::RuntimeBlocked => self.pause(fault, Halt::Starved, 90 * SECOND),
             Fault::HungSocket => self.episode(fault, One, MINUTE, 9_000),
-            Fault::TablePartition => self.episode(fault, One, 3 * MINUTE, 10_000),
-            Fault::StreamPartition => self.episode(fault, One, 10 * MINUTE, 10_000),
-            Fault::Unreachable => self.episode(fault, Either, 5 * MINUTE, 10_000),
+            Fault::TablePartition => self.episode(fault, One, self.outage(3 * MINUTE), 10_000),
+            Fault::StreamPartition => self.episode(fault, One, self.outage(10 * MINUTE), 10_000),
+            Fault::Unreachable => self.episode(fault, Either, self.outage(5 * MINUTE), 10_000),
             Fault::ReadErrors => self.episode(fault, All, 2 * MINUTE, 6_000),
             Fault::WriteErrors => self.episode(fault, All, 2 * MINUTE, 6_000),
             Fault::StreamThrottled => self.episode(fault, All, 10 * MINUTE, 10_000),
@@ -76,7 +79,9 @@ impl World {
             Fault::LeaseTableGone if self.dice.bool() => self.copy_table(),
             Fault::LeaseTableGone => self.episode(fault, All, MINUTE, 10_000),
             Fault::AccessDenied => self.deny(),
-            Fault::CredentialsExpired => self.episode(fault, One, 5 * MINUTE, 10_000),
+            Fault::CredentialsExpired => {
+                self.episode(fault, One, self.outage(5 * MINUTE), 10_000);
+            }
             Fault::SplitStorm => self.storm(),
             Fault::Trim => self.trim(),
             Fault::ShardVanishes => self.vanish(),
@@ -94,6 +99,15 @@ impl World {
     pub(crate) fn struck(&mut self, fault: Fault, seat: Option<usize>, long: Time) {
         self.weather.injected.count(fault);
         self.happened(Fact::Struck { fault, seat, long });
+    }
+
+    /// How long something is away at most.
+    fn outage(&self, usual: Time) -> Time {
+        if self.scenario.long {
+            LONGEST_OUTAGE
+        } else {
+            usual
+        }
     }
 
     /// Mostly short, seldom as long as it may be.

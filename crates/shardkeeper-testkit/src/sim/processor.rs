@@ -7,6 +7,7 @@ use shardkeeper::{
 };
 
 use super::chaos::Fault;
+use super::ground::SECOND;
 use super::oracle::{DONE, Dispatch, Fact, LATER};
 use super::world::shards::number_of;
 use super::world::{ShardNo, Shared, World};
@@ -214,8 +215,14 @@ impl World {
         if self.strikes(Fault::ProcessorFails, 500) {
             return self.failing(places.len());
         }
-        // Of what lies behind a gap nothing is acknowledged yet: when it is given up, the gap is read again.
-        if self.lies_behind_a_gap(shard, places) && self.strikes(Fault::ProcessorSlow, 3_000) {
+        // When it is given up nothing behind the gap is acknowledged, or nothing at all, and it may be gone by the time it is
+        // read again.
+        let edge = self.edge(shard, places);
+        if edge > 0 && self.strikes(Fault::ProcessorSlow, edge) {
+            if self.weather.is_on(Fault::Trim) && self.dice.bool() {
+                let wait = self.dice.u64(0..3 * SECOND);
+                self.after(wait, move |world| world.trim_shard(shard));
+            }
             return Act::Defer(
                 Duration::from_millis(self.dice.u64(1..400)),
                 Drops::TheFirst,
@@ -242,11 +249,15 @@ impl World {
         }
     }
 
-    /// The loss of the record before them was told, and reading goes on.
-    fn lies_behind_a_gap(&self, shard: ShardNo, places: &[Option<usize>]) -> bool {
-        let first = places.first().copied().flatten();
-        let before = first.and_then(|first| first.checked_sub(1));
-        before.is_some_and(|before| self.oracle.ledger.log(shard).mark(before).told)
+    /// How often of ten thousand these records are given up because of where they are: the loss of the record before them was
+    /// told, and reading goes on; or nothing of their shard was acknowledged yet.
+    fn edge(&self, shard: ShardNo, places: &[Option<usize>]) -> u32 {
+        let log = self.oracle.ledger.log(shard);
+        match places.first().copied().flatten() {
+            Some(first @ 1..) if log.mark(first - 1).told => 3_000,
+            Some(first) if !log.begun_before(first) => 500,
+            _ => 0,
+        }
     }
 
     fn failing(&mut self, records: usize) -> Act {

@@ -27,6 +27,8 @@ pub struct Scenario {
     pub records: usize,
     /// How long things go wrong, in virtual milliseconds. Afterwards the world heals and must converge.
     pub(crate) trouble: Time,
+    /// That is many hours.
+    pub(crate) long: bool,
     pub(crate) beginning: Beginning,
     pub(crate) decision: Decision,
     /// Where the workers meet the world.
@@ -58,6 +60,13 @@ const SDK_SHARE: u64 = 100;
 
 /// In one of so many seeds nothing goes wrong until everything is well: there nothing may come twice (S10).
 const QUIET_SHARE: u64 = 50;
+
+/// One of so many seeds lasts for hours: there a machine stands still for two, a network is gone for six, and every shard
+/// rolls over by itself.
+const LONG_SHARE: u64 = 50;
+
+/// So many times as long as another: six hours and more.
+const LONGER: u64 = 7;
 
 impl Seam {
     /// The one of a seed for which none is wished.
@@ -119,6 +128,7 @@ impl Scenario {
         let mut dice = fastrand::Rng::with_seed(seed ^ 0x5ca1_ab1e);
         let swarm = Fault::swarm(&mut dice);
         let quiet = seed % QUIET_SHARE == QUIET_SHARE / 2;
+        let long = seed % LONG_SHARE == LONG_SHARE / 4;
         let faults = if quiet { BTreeSet::new() } else { swarm };
         let beginning = match dice.u8(..) % 4 {
             0 => Beginning::Fresh,
@@ -141,7 +151,8 @@ impl Scenario {
             keys: [3, 12, 40, 200][dice.usize(0..4)],
             records,
             seam: Seam::Port,
-            trouble: dice.u64(54 * MINUTE..76 * MINUTE),
+            trouble: dice.u64(54 * MINUTE..76 * MINUTE) * if long { LONGER } else { 1 },
+            long,
             beginning,
             decision: if dice.u8(..) < 80 {
                 Decision::Stop

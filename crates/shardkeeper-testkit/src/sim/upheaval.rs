@@ -49,6 +49,11 @@ impl World {
             return;
         }
         let shard = behind[self.dice.usize(0..behind.len())];
+        self.trim_shard(shard);
+    }
+
+    /// Records of this shard go, the first that nobody has acknowledged among them.
+    pub(super) fn trim_shard(&mut self, shard: ShardNo) {
         let (oracle, scene) = self.scene();
         let unread = oracle.first_unread(&scene, shard);
         let (from, records) = (

@@ -231,8 +231,9 @@ impl Ledger {
                     let in_the_gap = log.gap_is_open;
                     let mark = log.mark_mut(place);
                     mark.told |= in_the_gap;
-                    if !mark.is_settled() {
-                        mark.lost = true;
+                    mark.lost |= !mark.is_settled();
+                    // Also what was acknowledged out of order: nobody can tell that from the position.
+                    if !mark.told {
                         log.grow_gaps();
                     }
                 }
@@ -404,7 +405,9 @@ fn undecodable_from(
     begins: usize,
 ) -> Range<usize> {
     let bad = |place: &usize| shard.records[*place].record.is_none();
-    let ours = |place: &usize| !before_the_start(scene, shard, log, *place);
+    // What was told when it was trimmed is not on a page any more.
+    let gone = |place: usize| place < shard.trimmed && log.mark(place).told;
+    let ours = |place: &usize| !gone(*place) && !before_the_start(scene, shard, log, *place);
     let first = (begins..shard.records.len()).find(|place| bad(place) && ours(place));
     let first = first.unwrap_or(begins);
     first..first + (first..shard.records.len()).take_while(bad).count()
