@@ -297,8 +297,8 @@ async fn s2_what_was_given_out_and_trimmed_before_anything_is_acknowledged_is_a_
     worker.shutdown().await.unwrap();
 }
 
-/// The oldest record that is left cannot be read the next time that the shard is read from its beginning.
-fn damage_the_oldest(world: &World) {
+/// A page that begins at this place, with a record that cannot be read, comes next, once.
+fn damage(world: &World, place: usize) {
     let shard = &world.emulator.shards(TABLE).unwrap()[0].id;
     let open = json!({
         "StreamArn": world.emulator.stream_arn(TABLE),
@@ -307,6 +307,7 @@ fn damage_the_oldest(world: &World) {
     });
     let iterator = world.emulator.request("GetShardIterator", &open).unwrap();
     let mut page = world.emulator.request("GetRecords", &iterator).unwrap();
+    page["Records"].as_array_mut().unwrap().drain(..place);
     page["Records"][0]["dynamodb"]["SizeBytes"] = json!("many");
     let damaged = Effect::Answer {
         status: 200,
@@ -326,12 +327,48 @@ async fn s2_behind_what_is_gone_a_record_that_cannot_be_read_is_a_loss_of_its_ow
     given(&world, &keeper, 3).await;
     let (batch, acks) = kept(&keeper);
     trim(&world, batch.first());
-    damage_the_oldest(&world);
+    damage(&world, 0);
     drop(acks);
     given(&world, &keeper, 3 + 1).await;
     let losses = world.events.losses();
     let causes: Vec<LossCause> = losses.iter().map(|loss| loss.why).collect();
     assert_eq!(causes, [LossCause::Trimmed, LossCause::Undecodable]);
+    drop(kept(&keeper));
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn s2_a_record_that_was_given_up_and_cannot_be_read_the_next_time_is_a_loss_of_its_own() {
+    let world = one_shard().await;
+    world.write(3, 1).await;
+    damage(&world, 0);
+    let keeper = Keeper::default();
+    let worker = start(&world, "a", &keeper).await;
+    given(&world, &keeper, 2).await;
+    let (_, acks) = kept(&keeper);
+    damage(&world, 1);
+    drop(acks);
+    given(&world, &keeper, 2 + 1).await;
+    let losses = world.events.losses();
+    assert_eq!(losses.len(), 2, "each of both records: {losses:?}");
+    drop(kept(&keeper));
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_knows_no_position_at_a_record_is_asked_for_what_is_behind_the_checkpoint() {
+    let world = one_shard().await;
+    world.write(3, 1).await;
+    let unknown = Effect::error(400, "ValidationException");
+    let unknown = Fault::new("GetShardIterator", unknown).containing("AT_SEQUENCE_NUMBER");
+    world.emulator.faults().inject(unknown);
+    let keeper = Keeper::default();
+    let worker = start(&world, "a", &keeper).await;
+    given(&world, &keeper, 3).await;
+    let (batch, acks) = kept(&keeper);
+    acks.acknowledge(batch.first().unwrap());
+    drop(acks);
+    given(&world, &keeper, 3 + 2).await;
     drop(kept(&keeper));
     worker.shutdown().await.unwrap();
 }

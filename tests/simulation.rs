@@ -39,6 +39,18 @@ const FOUND: &[(u64, &str)] = &[
         "S9: a finished lease was forgotten before its children were seen",
     ),
     (
+        1052,
+        "L6: a request that nobody could answer stood until the next sweep, where the leases were spread evenly",
+    ),
+    (
+        1636,
+        "S5: a copy of the lease table, put in place while it was away, hid beats, and who believed in itself was found dead",
+    ),
+    (
+        4273,
+        "S4, of the judge itself: a shard that was gone got a lease after all, when its child was read already",
+    ),
+    (
         1269,
         "S12: a beat whose answer was lost was not counted, so that the table set back to the one before it went unnoticed",
     ),

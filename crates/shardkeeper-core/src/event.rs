@@ -229,7 +229,7 @@ pub enum Event {
         stream: StreamArn,
         /// The shard.
         shard: ShardId,
-        /// Everything after this is delivered again.
+        /// Everything after this is delivered again, but for gaps that were told.
         after: Checkpoint,
     },
     /// A record was skipped because the processor said so.

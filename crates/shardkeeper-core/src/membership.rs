@@ -508,7 +508,8 @@ struct Seen {
     beat_id: Option<String>,
     /// The latest read showed a row.
     has_row: bool,
-    first_seen: Duration,
+    /// `None`: the next read counts as the first.
+    first_seen: Option<Duration>,
     lease_duration: Duration,
     leases: u64,
     fate: Fate,
@@ -533,7 +534,7 @@ impl Watch {
         let seen = self.seen.entry(id.clone()).or_insert_with(|| Seen {
             beat_id: beat_id.clone(),
             has_row: false,
-            first_seen: read.received,
+            first_seen: None,
             lease_duration,
             leases: 0,
             fate: Fate::Alive,
@@ -551,7 +552,7 @@ impl Watch {
         }
         if seen.beat_id != beat_id {
             seen.beat_id = beat_id;
-            seen.first_seen = read.received;
+            seen.first_seen = None;
             seen.lease_duration = lease_duration;
         }
         seen.leases = row.map_or(0, |row| row.leases);
@@ -560,7 +561,8 @@ impl Watch {
         } else {
             read.sent
         };
-        let silent = read_at >= seen.first_seen + seen.lease_duration;
+        let first_seen = *seen.first_seen.get_or_insert(read.received);
+        let silent = read_at >= first_seen + seen.lease_duration;
         seen.fate = match row.map(|row| row.state) {
             Some(WorkerState::Left) => Fate::Left,
             _ if silent => Fate::Dead,
@@ -573,7 +575,9 @@ impl Watch {
     /// The table was away. An older copy may be in its place next, without the beats that were seen last and those that came
     /// since: who was not found dead by then is looked at as if for the first time.
     pub fn table_was_away(&mut self) {
-        self.seen.retain(|_, seen| seen.fate.is_over());
+        for seen in self.seen.values_mut().filter(|seen| !seen.fate.is_over()) {
+            seen.first_seen = None;
+        }
     }
 
     /// What is known of an incarnation; one that was never observed counts as alive.
@@ -586,9 +590,11 @@ impl Watch {
     /// next one a whole raster too late.
     pub fn verdict_due(&self, watched: &[WorkerId], look: ReadAt) -> Option<Duration> {
         let seen = watched.iter().filter_map(|id| self.seen.get(id));
-        let silent = seen.filter(|seen| !seen.fate.is_over() && seen.first_seen < look.received);
+        let known = seen.filter(|seen| !seen.fate.is_over());
+        let known = known.filter_map(|seen| Some((seen.first_seen?, seen.lease_duration)));
+        let silent = known.filter(|(first_seen, _)| *first_seen < look.received);
         silent
-            .map(|seen| seen.first_seen + seen.lease_duration)
+            .map(|(first_seen, lease_duration)| first_seen + lease_duration)
             .min()
     }
 
@@ -600,7 +606,7 @@ impl Watch {
 
     /// Since when, on this worker's clock, the incarnation has shown the same beat.
     pub fn first_seen(&self, id: &WorkerId) -> Option<Duration> {
-        self.seen.get(id).map(|seen| seen.first_seen)
+        self.seen.get(id)?.first_seen
     }
 
     /// How many leases the incarnation said it owns.

@@ -271,19 +271,20 @@ impl LeaseKeeper {
                 Ok(None) if self.set_back.is_some() => return self.stop_the_group().await,
                 Ok(None) if self.restless || self.changed() => self.sweep_when_rested(),
                 Ok(refused) => return refused,
-                Err(error) => self.read_failed(&error),
+                Err(error) => self.failed(&error),
             },
             Answered::Sweep(swept) => {
                 let swept = self.swept(swept).await;
                 if self.set_back.is_some() {
                     return self.stop_the_group().await;
                 }
-                let soon = self.world.env.now() + self.world.settings.watch_interval();
+                let again = self.world.env.now() + self.world.settings.watch_interval();
+                let again = again.max(self.rested_at);
                 if let Err(error) = swept {
-                    self.read_failed(&error);
-                    self.sweep_at = self.sweep_at.min(soon.max(self.rested_at));
-                } else if let Some(lapses) = self.lapses_at() {
-                    self.sweep_at = self.sweep_at.min(lapses.max(soon));
+                    self.failed(&error);
+                    self.sweep_at = self.sweep_at.min(again);
+                } else if let Some(asked) = &self.asked {
+                    self.sweep_at = self.sweep_at.min(self.lapses_at(asked).max(again));
                 }
             }
         }
@@ -305,7 +306,8 @@ impl LeaseKeeper {
         self.world.observers.emit(event);
     }
 
-    fn read_failed(&mut self, error: &PortError) {
+    /// A look or a sweep came to nothing.
+    fn failed(&mut self, error: &PortError) {
         if error.kind == FailureKind::NotFound {
             self.watch.table_was_away();
         }

@@ -241,7 +241,7 @@ impl ShardConsumer {
                     self.call_returned(done);
                 }
                 written = under_way(&mut self.writing) => self.written(written),
-                () = deferred => self.settle(),
+                () = deferred => {}
                 (end, patience) = under_way(&mut self.confirming) => self.judged(end, patience),
                 (reader, read) = under_way(&mut self.fetching) => self.fetched(reader, read),
                 () = until(&env, due) => self.time_passed(),
@@ -251,6 +251,7 @@ impl ShardConsumer {
 
     /// Tells the table what waits: it is asked again after everything that happens.
     fn feed(&mut self) {
+        self.settle();
         match self.life.stage() {
             // While it is to leave, a checkpoint is on its way, and what is behind it is the next owner's to tell, or was
             // told and stopped at.
@@ -406,8 +407,7 @@ impl ShardConsumer {
     fn decide(&mut self, gap: &Gap) {
         let same = self.passed == Some((gap.from, gap.why)) && !planted!(GapToldTwice);
         if same && (gap.why == LossCause::Undecodable || planted!(GivenUpFromCheckpoint)) {
-            self.go_on(gap);
-            return;
+            return self.go_on(gap);
         }
         let loss = DataLoss {
             stream: self.stream(),

@@ -1,7 +1,8 @@
 //! Reads one shard: opens an iterator, fetches pages, and goes on after every failure that may pass.
 //!
 //! The reader remembers the last record it gave out and reopens *after it*, never at the last stored
-//! checkpoint and never at the latest record: nothing is skipped and nothing comes twice from here.
+//! checkpoint and never at the latest record: nothing is skipped and nothing comes twice from here. One that takes the place
+//! of another, whose records were given up, begins *at* the oldest of them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -313,7 +314,10 @@ impl ShardReader {
         if !planted!(UndecodableSkipped) {
             self.found.push_back(Read::Lost(gap));
         }
-        self.given = position.unwrap_or(self.given);
+        if let Some(position) = position {
+            self.given = position;
+            self.first = None;
+        }
     }
 
     /// Gives out what is new of a run of records.
@@ -358,7 +362,7 @@ impl ShardReader {
                     shard: self.shard.clone(),
                 });
                 if planted!(ReopensAtHorizon) {
-                    self.given = Checkpoint::TrimHorizon;
+                    (self.given, self.first) = (Checkpoint::TrimHorizon, None);
                 }
                 // The first is opened again at once. A server that calls every iterator expired is
                 // asked no faster than one that refuses.
@@ -380,7 +384,7 @@ impl ShardReader {
             }
             FailureKind::Trimmed if planted!(TrimmedForEver) => {}
             FailureKind::Trimmed if planted!(TrimmedIsHorizon) => {
-                self.given = Checkpoint::TrimHorizon;
+                (self.given, self.first) = (Checkpoint::TrimHorizon, None);
             }
             FailureKind::Trimmed => return Some(LossCause::Trimmed),
             FailureKind::NotFound if self.known_gone => {
@@ -403,6 +407,8 @@ impl ShardReader {
                 self.pace.refused();
                 self.crowded();
             }
+            // A server that knows no position at a record: what is behind the last one that counts comes again.
+            FailureKind::Invalid if self.first.is_some() => self.first = None,
             // A server that does not know start times.
             FailureKind::Invalid if self.not_before.is_none() => self.begin_at_the_horizon(),
             _ => {}

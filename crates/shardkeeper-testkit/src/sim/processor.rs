@@ -219,9 +219,9 @@ impl World {
         // read again.
         let edge = self.edge(shard, places);
         if edge > 0 && self.strikes(Fault::ProcessorSlow, edge) {
-            if self.weather.is_on(Fault::Trim) && self.dice.bool() {
+            if self.dice.bool() {
                 let wait = self.dice.u64(0..3 * SECOND);
-                self.after(wait, move |world| world.trim_shard(shard));
+                self.after(wait, move |world| world.trim_if_kept(shard));
             }
             return Act::Defer(
                 Duration::from_millis(self.dice.u64(1..400)),

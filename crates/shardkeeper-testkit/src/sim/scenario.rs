@@ -63,7 +63,7 @@ const QUIET_SHARE: u64 = 50;
 
 /// One of so many seeds lasts for hours: there a machine stands still for two, a network is gone for six, and every shard
 /// rolls over by itself.
-const LONG_SHARE: u64 = 50;
+const LONG_SHARE: u64 = 49;
 
 /// So many times as long as another: six hours and more.
 const LONGER: u64 = 7;

@@ -52,8 +52,15 @@ impl World {
         self.trim_shard(shard);
     }
 
+    /// The same in this shard, if it can still happen.
+    pub(super) fn trim_if_kept(&mut self, shard: ShardNo) {
+        if self.weather.is_on(Fault::Trim) && !self.streams.shards[shard].is_gone(self.now) {
+            self.trim_shard(shard);
+        }
+    }
+
     /// Records of this shard go, the first that nobody has acknowledged among them.
-    pub(super) fn trim_shard(&mut self, shard: ShardNo) {
+    fn trim_shard(&mut self, shard: ShardNo) {
         let (oracle, scene) = self.scene();
         let unread = oracle.first_unread(&scene, shard);
         let (from, records) = (

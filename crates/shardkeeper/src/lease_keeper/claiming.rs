@@ -28,8 +28,7 @@ impl LeaseKeeper {
             .sightings
             .get(&asked.key)
             .is_some_and(|seen| seen.lease.next_owner.as_ref() == Some(&self.me));
-        let in_time = self.lapses_at() > Some(self.world.env.now());
-        if open && in_time {
+        if open && self.world.env.now() < self.lapses_at(asked) {
             return;
         }
         if open {
@@ -42,10 +41,9 @@ impl LeaseKeeper {
         self.asked = None;
     }
 
-    /// When the request that is open has had its time.
-    pub(super) fn lapses_at(&self) -> Option<Duration> {
-        let asked = self.asked.as_ref()?;
-        Some(asked.at + self.world.settings.hand_off_timeout)
+    /// When a request has had its time.
+    pub(super) fn lapses_at(&self, asked: &Asked) -> Duration {
+        asked.at + self.world.settings.hand_off_timeout
     }
 
     /// A request in our name that we do not remember: its answer said that it was refused, it landed after we had taken it

@@ -131,6 +131,9 @@ impl ShardConsumer {
         self.hand = None;
         self.share = None;
         self.gap = None;
+        if !planted!(GivenUpFromCheckpoint) {
+            self.passed = None;
+        }
         self.fetching = None;
         self.confirming = None;
         self.read_to_the_end = false;

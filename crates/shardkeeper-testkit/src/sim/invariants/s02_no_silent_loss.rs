@@ -31,10 +31,9 @@ impl Judge for NoSilentLoss {
         let children = &scene.streams.shards[*shard].children;
         let edited = |child: &ShardNo| ledger.log(*child).is_edited(scene.now);
         let told_again = loss.why == LossCause::ParentVanished && children.iter().any(edited);
-        told_in_vain(scene, *shard, loss).or_else(|| {
-            let once = (*seat, *shard);
-            told_twice(ledger, once, loss).filter(|_| !told_again)
-        })
+        let by = (*seat, *shard);
+        told_in_vain(scene, ledger, by, loss)
+            .or_else(|| told_twice(ledger, by, loss).filter(|_| !told_again))
     }
 }
 
@@ -49,10 +48,19 @@ fn told_twice(ledger: &Ledger, (seat, shard): (usize, ShardNo), loss: &DataLoss)
     })
 }
 
-fn told_in_vain(scene: &Scene<'_>, number: ShardNo, loss: &DataLoss) -> Option<String> {
+fn told_in_vain(
+    scene: &Scene<'_>,
+    ledger: &Ledger,
+    (seat, number): (usize, ShardNo),
+    loss: &DataLoss,
+) -> Option<String> {
     let shard = &scene.streams.shards[number];
     let next = place_after(shard, &loss.from);
     let gone = match loss.why {
+        // A start knows nothing of what was before it, but for what was given out since.
+        LossCause::Trimmed if loss.from.is_start() => {
+            ledger.log(number).gave_of(seat, shard.trimmed)
+        }
         // A strict server refuses a position that is itself trimmed, though what follows is there.
         LossCause::Trimmed => next <= shard.trimmed && shard.trimmed > 0,
         LossCause::ShardVanished => shard.is_gone(scene.now),

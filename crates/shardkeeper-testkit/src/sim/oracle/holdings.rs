@@ -189,7 +189,7 @@ impl Holdings {
             }
             (Event::DeferralDropped { .. }, Some(shard)) => {
                 if let Some(holding) = self.of.get_mut(&(seat, shard)) {
-                    // It reads again from the last record that was acknowledged.
+                    // It reads again from the oldest record that was given up.
                     holding.pages.clear();
                     (holding.begun, holding.in_work, holding.touched) = (0, None, now);
                 }

@@ -152,10 +152,24 @@ impl ShardLog {
         owned.is_some() && self.mark(place).delivered_under == owned
     }
 
-    /// More is gone than was told, which may be told behind the same position.
-    fn grow_gaps(&mut self) {
+    /// Something before this place was given to who took the lease up last on this seat, or to somebody later.
+    pub(crate) fn gave_of(&self, seat: usize, before: usize) -> bool {
+        let since = self.held.get(&seat).copied();
+        let mut marks = self.marks.iter().take(before);
+        since.is_some() && marks.any(|mark| mark.delivered_under >= since)
+    }
+
+    /// A record that no stored checkpoint has passed is gone: the gap before it may be told again. Also when it was
+    /// acknowledged out of order, which nobody can tell from a position.
+    fn grow_gaps(&mut self, truth: &Shard, place: usize) {
+        let passed = |lease: &Lease| place_after(truth, &lease.checkpoint) > place;
+        if self.lease.as_ref().is_some_and(passed) {
+            return;
+        }
         for reign in self.reigns.values_mut() {
-            reign.losses.retain(|(_, why)| *why != LossCause::Trimmed);
+            reign.losses.retain(|(from, why)| {
+                *why != LossCause::Trimmed || place_after(truth, from) > place
+            });
         }
     }
 
@@ -226,15 +240,15 @@ impl Ledger {
                 .for_each(|log| log.set_back_until = 0),
             Fact::EndAccepted { shard, .. } => self.log_mut(*shard).end_accepted = true,
             Fact::Trimmed { shard, from, to } => {
+                let truth = &scene.streams.shards[*shard];
                 let log = self.log_mut(*shard);
                 for place in *from..*to {
                     let in_the_gap = log.gap_is_open;
                     let mark = log.mark_mut(place);
                     mark.told |= in_the_gap;
                     mark.lost |= !mark.is_settled();
-                    // Also what was acknowledged out of order: nobody can tell that from the position.
                     if !mark.told {
-                        log.grow_gaps();
+                        log.grow_gaps(truth, place);
                     }
                 }
             }

@@ -233,10 +233,23 @@ impl Stagecraft {
 }
 
 #[test]
+fn s2_a_start_knows_only_of_what_was_given_out_since() {
+    for (given, said) in [(2, 0), (3, 1)] {
+        let mut stage = Stagecraft::set();
+        stage.leases(0, Some(&WorkerId::new("w0", 1)));
+        stage.dispatches(0, &[given]);
+        stage.trims(3);
+        stage.loses(LossCause::Trimmed);
+        assert_eq!(stage.said_by("S2").len(), said);
+    }
+}
+
+#[test]
 fn s2_a_gap_is_told_again_only_when_more_is_gone() {
     for (gone, said) in [(4, 0), (3, 1)] {
         let mut stage = Stagecraft::set();
         stage.leases(0, Some(&WorkerId::new("w0", 1)));
+        stage.dispatches(0, &[2]);
         stage.trims(3);
         stage.loses(LossCause::Trimmed);
         stage.dispatches(0, &[3]);
