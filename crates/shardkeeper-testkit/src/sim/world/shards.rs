@@ -27,6 +27,9 @@ pub(crate) const RECORD_BYTES: usize = 160;
 /// What is in every item, and must be nowhere else.
 pub(crate) const CANARY: &str = "canary";
 
+/// What records may show beside the key of their item: nothing, or the item.
+const VIEWS: [&str; 2] = ["KEYS_ONLY", "NEW_IMAGE"];
+
 /// A shard's place in [`Streams::shards`], over all streams.
 pub(crate) type ShardNo = usize;
 
@@ -47,6 +50,8 @@ pub(crate) struct Streams {
 pub(crate) struct Stream {
     pub(crate) arn: StreamArn,
     pub(crate) status: StreamStatus,
+    /// One of [`VIEWS`].
+    pub(crate) view: &'static str,
     pub(crate) by_id: BTreeMap<ShardId, ShardNo>,
 }
 
@@ -145,6 +150,8 @@ impl Streams {
         self.streams.push(Stream {
             arn,
             status: StreamStatus::Enabled,
+            // Who changes the view type switches the stream off and on: each stream of a table has another one.
+            view: VIEWS[(second + usize::from(self.last_number.is_multiple_of(2))) % VIEWS.len()],
             by_id: BTreeMap::new(),
         });
     }
@@ -268,8 +275,9 @@ impl Streams {
         let number = self.next_number();
         self.written += 1;
         let told = coming.told.map(|told| service_millis(told) / 1000);
+        let view = self.streams[self.shards[shard].stream].view;
         let record = (!coming.poison)
-            .then(|| encode(number, item, told, coming.strange))
+            .then(|| encode(number, item, told, (coming.strange, view)))
             .flatten();
         let records = &mut self.shards[shard].records;
         let before = records.last().map_or(0, |change| change.newest);
@@ -360,7 +368,12 @@ pub(crate) fn number_of(sequence_number: SequenceNumber) -> u128 {
     sequence_number.as_str().parse().unwrap_or(0)
 }
 
-fn encode(number: u128, item: u32, told: Option<u64>, strange: bool) -> Option<Record> {
+fn encode(
+    number: u128,
+    item: u32,
+    told: Option<u64>,
+    (strange, view): (bool, &str),
+) -> Option<Record> {
     let (kind, value) = if strange {
         (STRANGE, "Q")
     } else {
@@ -369,8 +382,14 @@ fn encode(number: u128, item: u32, told: Option<u64>, strange: bool) -> Option<R
     let told = told.map_or_else(String::new, |seconds| {
         format!("\"ApproximateCreationDateTime\":{seconds},")
     });
+    let id = format!("{{\"id\":{{\"{value}\":\"{CANARY}-{item}\"}}}}");
+    let image = if view == VIEWS[0] {
+        String::new()
+    } else {
+        format!("\"NewImage\":{id},")
+    };
     let json = format!(
-        "{{\"eventName\":\"{kind}\",\"dynamodb\":{{{told}\"Keys\":{{\"id\":{{\"{value}\":\"{CANARY}-{item}\"}}}},\"SequenceNumber\":\"{number}\",\"SizeBytes\":40}}}}"
+        "{{\"eventName\":\"{kind}\",\"dynamodb\":{{{told}\"Keys\":{id},{image}\"SequenceNumber\":\"{number}\",\"SizeBytes\":40,\"StreamViewType\":\"{view}\"}}}}"
     );
     Record::from_json(json)
 }
