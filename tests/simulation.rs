@@ -51,6 +51,10 @@ const FOUND: &[(u64, &str)] = &[
         "S4, of the judge itself: a shard that was gone got a lease after all, when its child was read already",
     ),
     (
+        5048,
+        "L8, of the judge itself: a page behind a gap was counted again when it was read again",
+    ),
+    (
         1269,
         "S12: a beat whose answer was lost was not counted, so that the table set back to the one before it went unnoticed",
     ),

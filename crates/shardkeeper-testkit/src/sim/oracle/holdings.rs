@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shardkeeper_core::event::Event;
+use shardkeeper_core::event::{Event, LossCause};
 
 use super::fact::Fact;
 use crate::sim::ground::Time;
@@ -187,14 +187,20 @@ impl Holdings {
             ) => {
                 self.of.remove(&(seat, shard));
             }
-            (Event::DeferralDropped { .. }, Some(shard)) => {
-                if let Some(holding) = self.of.get_mut(&(seat, shard)) {
-                    // It reads again from the oldest record that was given up.
-                    holding.pages.clear();
-                    (holding.begun, holding.in_work, holding.touched) = (0, None, now);
-                }
+            // It reads again from the oldest record that was given up.
+            (Event::DeferralDropped { .. }, Some(shard)) => self.reads_again(now, (seat, shard)),
+            // It reads again from the oldest record that is left, also what it had of those behind the gap.
+            (Event::DataLost(loss), Some(shard)) if loss.why == LossCause::Trimmed => {
+                self.reads_again(now, (seat, shard));
             }
             _ => {}
+        }
+    }
+
+    fn reads_again(&mut self, now: Time, of: (usize, ShardNo)) {
+        if let Some(holding) = self.of.get_mut(&of) {
+            holding.pages.clear();
+            (holding.begun, holding.in_work, holding.touched) = (0, None, now);
         }
     }
 

@@ -233,6 +233,17 @@ impl Stagecraft {
 }
 
 #[test]
+fn l8_a_page_behind_a_gap_is_read_again_when_the_gap_was_told() {
+    for (why, said) in [(LossCause::Trimmed, 0), (LossCause::Undecodable, 1)] {
+        let mut stage = Stagecraft::set();
+        (0..2).for_each(|place| stage.page(0, place, KIB));
+        stage.loses(why);
+        stage.page(0, 0, KIB);
+        assert_eq!(stage.said_by("L8").len(), said);
+    }
+}
+
+#[test]
 fn s2_a_start_knows_only_of_what_was_given_out_since() {
     for (given, said) in [(2, 0), (3, 1)] {
         let mut stage = Stagecraft::set();
