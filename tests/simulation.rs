@@ -55,6 +55,10 @@ const FOUND: &[(u64, &str)] = &[
         "L8, of the judge itself: a page behind a gap was counted again when it was read again",
     ),
     (
+        5253,
+        "S15, of the judge itself: a machine was stopped while user code held up its runtime",
+    ),
+    (
         1269,
         "S12: a beat whose answer was lost was not counted, so that the table set back to the one before it went unnoticed",
     ),

@@ -140,7 +140,9 @@ impl World {
         let lease = millis(self.scenario.settings.lease_duration);
         let place = &self.fleet.seats[seat];
         let silent = place.beats.heard > 0 && place.beats.heard + lease / 2 < self.now;
-        if !silent || !self.strikes(Fault::Pause, 2_000) {
+        // One trouble at a time, here too: beats go on while user code holds up the rest.
+        let free = place.halted_until <= self.now;
+        if !(silent && free) || !self.strikes(Fault::Pause, 2_000) {
             return;
         }
         let long = self.dice.u64(lease / 8..lease);
