@@ -59,6 +59,30 @@ const FOUND: &[(u64, &str)] = &[
         "S15, of the judge itself: a machine was stopped while user code held up its runtime",
     ),
     (
+        6336,
+        "L7: four workers in a storm of ends asked once more in ten seconds than the account has",
+    ),
+    (
+        271,
+        "L6, of the judge itself: what a person did to a row is seen by the next sweep only",
+    ),
+    (
+        869,
+        "L7, of the judge itself: a shard that changed hands twice within a second was read by three",
+    ),
+    (
+        1069,
+        "S15, of the judge itself: a shard was another one's by now, and who had it could not read that",
+    ),
+    (
+        1626,
+        "S1, of the judge itself: the last record of a parent was lost with the others",
+    ),
+    (
+        1665,
+        "S2, of the judge itself: two children told each that their parent was gone",
+    ),
+    (
         1269,
         "S12: a beat whose answer was lost was not counted, so that the table set back to the one before it went unnoticed",
     ),

@@ -80,6 +80,7 @@ impl LeaseKeeper {
                 return Ok(None);
             }
             self.enrol_again(&group).await;
+            self.world.listing.turns.shared_by(group.members.len());
             self.group = Some(group);
         }
         for id in &watched {

@@ -32,7 +32,9 @@ impl Judge for NoLeaseIsStuck {
         let bound = 3 * millis(settings.lease_duration) + millis(settings.hand_off_timeout) + SLACK;
         let mut stuck = None;
         for (shard, log) in ledger.shards.iter().enumerate() {
-            let lease = log.lease.as_ref().filter(|lease| lease.is_active());
+            // What a person did to the row may be seen by the next sweep only.
+            let seen = !log.is_edited(scene.now);
+            let lease = log.lease.as_ref().filter(|lease| lease.is_active() && seen);
             let Some(lease) = lease.filter(|lease| should_move(scene, ledger, shard, lease)) else {
                 self.waiting.remove(&shard);
                 continue;

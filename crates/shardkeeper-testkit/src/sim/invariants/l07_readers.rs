@@ -22,8 +22,8 @@ pub(super) struct Readers {
     listings: VecDeque<Time>,
     /// When each worker last asked for the records of each shard.
     polled: BTreeMap<ShardNo, BTreeMap<usize, Time>>,
-    /// When each shard was last taken up.
-    taken: BTreeMap<ShardNo, Time>,
+    /// When each shard was taken up of late.
+    taken: BTreeMap<ShardNo, Vec<Time>>,
     /// When the machine of each worker last went on.
     woke: BTreeMap<usize, Time>,
 }
@@ -51,12 +51,9 @@ impl Judge for Readers {
                 let readers = self.polled.entry(*shard).or_default();
                 readers.retain(|_, at| *at + SECOND > scene.now);
                 readers.insert(*seat, scene.now);
-                let taken = self.taken.get(shard).copied().unwrap_or(0);
-                let most = if taken + CHANGES_HANDS_IN > scene.now {
-                    2
-                } else {
-                    1
-                };
+                let taken = self.taken.entry(*shard).or_default();
+                taken.retain(|at| *at + CHANGES_HANDS_IN > scene.now);
+                let most = 1 + taken.len();
                 let too_many = scene.healing && readers.len() > most;
                 too_many.then(|| {
                     let readers = readers.keys();
@@ -68,7 +65,7 @@ impl Judge for Readers {
                 event,
                 ..
             } if matches!(**event, Event::LeaseAcquired { .. }) => {
-                self.taken.insert(*shard, scene.now);
+                self.taken.entry(*shard).or_default().push(scene.now);
                 None
             }
             _ => None,

@@ -39,8 +39,7 @@ impl Judge for NoSilentLoss {
 
 fn told_twice(ledger: &Ledger, (seat, shard): (usize, ShardNo), loss: &DataLoss) -> Option<String> {
     let reign = ledger.log(shard).reign_of(seat)?;
-    let again = reign.losses.contains(&(loss.from, loss.why));
-    again.then(|| {
+    reign.has_told(loss).then(|| {
         format!(
             "shard {shard}: the loss behind {} was told twice under one epoch",
             loss.from

@@ -20,9 +20,13 @@ impl Judge for TroubleStaysItsOwn {
         let held_up = ledger
             .holdings
             .awake(scene.now)
-            .find(|(_, holding, since)| {
+            .find(|((_, shard), holding, since)| {
                 let waited = scene.now - holding.touched.max(*since);
-                !holding.pages.is_empty() && !holding.is_busy() && waited > bound
+                // One that is another's by now is let go, however long it takes to learn that.
+                let lease = ledger.log(*shard).lease.as_ref();
+                let passed_on = lease.is_some_and(|lease| lease.epoch > holding.epoch);
+                let idle = !holding.pages.is_empty() && !holding.is_busy() && !passed_on;
+                idle && waited > bound
             });
         let ((seat, shard), holding, _) = held_up?;
         let others = ledger.holdings.awake(scene.now);

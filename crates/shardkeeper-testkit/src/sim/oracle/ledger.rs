@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use shardkeeper_core::checkpoint::Checkpoint;
 use shardkeeper_core::event::{DataLoss, Event, LossCause};
+use shardkeeper_core::ids::SequenceNumber;
 use shardkeeper_core::lease::Lease;
 
 use super::Scene;
@@ -94,10 +95,18 @@ pub(crate) struct Reign {
     pub(crate) from: Checkpoint,
     /// Behind the furthest record that was delivered.
     pub(crate) reached: Option<usize>,
-    /// Losses that were told: behind which position, and why.
-    pub(crate) losses: Vec<(Checkpoint, LossCause)>,
+    losses: Vec<Told>,
     /// Acknowledgements were dropped: what follows comes again.
     pub(crate) dropped: bool,
+}
+
+/// A loss that was told: behind which position, why, and for which child where a parent was lost.
+type Told = (Checkpoint, LossCause, Option<SequenceNumber>);
+
+impl Reign {
+    pub(crate) fn has_told(&self, loss: &DataLoss) -> bool {
+        self.losses.contains(&told(loss))
+    }
 }
 
 impl ShardLog {
@@ -167,7 +176,7 @@ impl ShardLog {
             return;
         }
         for reign in self.reigns.values_mut() {
-            reign.losses.retain(|(from, why)| {
+            reign.losses.retain(|(from, why, _)| {
                 *why != LossCause::Trimmed || place_after(truth, from) > place
             });
         }
@@ -326,7 +335,7 @@ impl Ledger {
             }
             Event::DataLost(loss) => {
                 if let Some(reign) = log.reign_of_mut(seat) {
-                    reign.losses.push((loss.from, loss.why));
+                    reign.losses.push(told(loss));
                 }
                 self.lost(scene, shard, loss);
             }
@@ -386,10 +395,11 @@ impl Ledger {
             Checkpoint::After(number) => truth.after(number_of(number)),
             _ => 0,
         };
+        // Behind a whole shard that is lost the next record is one of its child.
         let places = match (loss.why, loss.to) {
             // It was read from a start, and what is undecodable before that is nobody's.
             (LossCause::Undecodable, _) => undecodable_from(scene, (truth, log), begins),
-            (_, Some(to)) => begins..truth.after(number_of(to)).saturating_sub(1),
+            (_, Some(to)) => begins..truth.after(number_of(to).saturating_sub(1)),
             (LossCause::Trimmed, None) => {
                 log.gap_is_open = true;
                 begins..truth.trimmed
@@ -403,6 +413,12 @@ impl Ledger {
             log.mark_mut(place).told = true;
         }
     }
+}
+
+/// What makes a loss another one.
+fn told(loss: &DataLoss) -> Told {
+    let by_child = loss.why == LossCause::ParentVanished;
+    (loss.from, loss.why, loss.to.filter(|_| by_child))
 }
 
 /// What somebody else did to a row is seen by the next sweep of the whole table, and a lease duration later by those who have
