@@ -142,7 +142,7 @@ impl World {
         let silent = place.beats.heard > 0 && place.beats.heard + lease / 2 < self.now;
         // One trouble at a time, here too: beats go on while user code holds up the rest.
         let free = place.halted_until <= self.now;
-        if !(silent && free) || !self.strikes(Fault::Pause, 2_000) {
+        if !(silent && free && self.strikes(Fault::Pause, 2_000)) {
             return;
         }
         let long = self.dice.u64(lease / 8..lease);
