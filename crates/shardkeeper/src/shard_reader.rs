@@ -407,8 +407,11 @@ impl ShardReader {
                 self.pace.refused();
                 self.crowded();
             }
-            // A server that knows no position at a record: what is behind the last one that counts comes again.
-            FailureKind::Invalid if self.first.is_some() => self.first = None,
+            // A server that knows no position at a record: what is behind the last one that counts comes again, and what is
+            // gone is noticed there. A start would notice nothing, so there it is asked again.
+            FailureKind::Invalid if self.first.is_some() && !self.given.is_start() => {
+                self.first = None;
+            }
             // A server that does not know start times.
             FailureKind::Invalid if self.not_before.is_none() => self.begin_at_the_horizon(),
             _ => {}

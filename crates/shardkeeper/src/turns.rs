@@ -17,6 +17,9 @@ const ACCOUNT: Duration = Duration::from_millis(100);
 /// The most time between two calls of a worker whose calls are refused: others use up what the account has.
 const LONGEST_TURN: Duration = Duration::from_secs(2);
 
+/// In a large group most have nothing to ask, and who has comes back to this soon.
+const LARGEST_SHARE: Duration = Duration::from_millis(800);
+
 /// Who calls. Each asks for one turn at a time, so thousands of shards that end at once do not hold up a listing, nor
 /// does a listing of a thousand pages hold up one of them.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +68,7 @@ impl Turns {
     /// So many workers share what the account has.
     pub(crate) fn shared_by(&self, workers: usize) {
         let workers = u32::try_from(workers).unwrap_or(u32::MAX);
-        self.turn().share = ACCOUNT.saturating_mul(workers).min(LONGEST_TURN);
+        self.turn().share = ACCOUNT.saturating_mul(workers).min(LARGEST_SHARE);
     }
 
     /// How a call ended: after a refusal there is twice as much space, after an answer less: soon as little as the worker's share

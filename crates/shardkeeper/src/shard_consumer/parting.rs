@@ -120,6 +120,8 @@ impl ShardConsumer {
     /// Records were given up: reads again from the oldest of them, after a pause. Not from what is acknowledged: were they
     /// gone by now, it could not be told from a gap that was passed, or from a start with nothing before it.
     pub(super) fn begin_again(&mut self, oldest: SequenceNumber) {
+        // Nothing is acknowledged after the handle was dropped: this is all.
+        self.settle();
         let from = self.life.acknowledged();
         self.emit(&Event::DeferralDropped {
             stream: self.stream(),
@@ -166,6 +168,7 @@ impl ShardConsumer {
         let nothing_to_wait_for = self.out.is_empty() || self.out.given_up().is_some();
         if now >= self.part_by || (self.calling.is_none() && nothing_to_wait_for) {
             self.calling = None;
+            self.settle();
             self.happened(Happened::Parted);
         }
     }

@@ -1,4 +1,4 @@
-//! L7, too: in quiet times a shard has one reader, two while it changes hands, and the streams of the table are listed five
+//! L7, too: in quiet times a shard has one reader, and one more for each worker that has just taken it up, and the streams of the table are listed five
 //! times a second at most.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -22,8 +22,8 @@ pub(super) struct Readers {
     listings: VecDeque<Time>,
     /// When each worker last asked for the records of each shard.
     polled: BTreeMap<ShardNo, BTreeMap<usize, Time>>,
-    /// When each shard was taken up of late.
-    taken: BTreeMap<ShardNo, Vec<Time>>,
+    /// When each shard was taken up of late, and by whom.
+    taken: BTreeMap<ShardNo, BTreeMap<usize, Time>>,
     /// When the machine of each worker last went on.
     woke: BTreeMap<usize, Time>,
 }
@@ -52,7 +52,7 @@ impl Judge for Readers {
                 readers.retain(|_, at| *at + SECOND > scene.now);
                 readers.insert(*seat, scene.now);
                 let taken = self.taken.entry(*shard).or_default();
-                taken.retain(|at| *at + CHANGES_HANDS_IN > scene.now);
+                taken.retain(|_, at| *at + CHANGES_HANDS_IN > scene.now);
                 let most = 1 + taken.len();
                 let too_many = scene.healing && readers.len() > most;
                 too_many.then(|| {
@@ -62,10 +62,13 @@ impl Judge for Readers {
             }
             Fact::Said {
                 shard: Some(shard),
+                seat,
                 event,
-                ..
             } if matches!(**event, Event::LeaseAcquired { .. }) => {
-                self.taken.entry(*shard).or_default().push(scene.now);
+                self.taken
+                    .entry(*shard)
+                    .or_default()
+                    .insert(*seat, scene.now);
                 None
             }
             _ => None,

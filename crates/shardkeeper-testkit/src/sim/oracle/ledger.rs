@@ -165,7 +165,7 @@ impl ShardLog {
     pub(crate) fn gave_of(&self, seat: usize, before: usize) -> bool {
         let since = self.held.get(&seat).copied();
         let mut marks = self.marks.iter().take(before);
-        since.is_some() && marks.any(|mark| mark.delivered_under >= since)
+        since.is_some() && marks.any(|mark| mark.delivered_under >= since && !mark.told)
     }
 
     /// A record that no stored checkpoint has passed is gone: the gap before it may be told again. Also when it was

@@ -147,11 +147,14 @@ impl Streams {
         let Ok(arn) = StreamArn::parse(&arn) else {
             return;
         };
+        // Who changes the view type switches the stream off and on: each stream has another one than the one before.
+        let first = usize::from(self.last_number.is_multiple_of(2));
+        let before = self.streams.last().map(|stream| stream.view);
+        let view = VIEWS[before.map_or(first, |view| usize::from(view == VIEWS[0]))];
         self.streams.push(Stream {
             arn,
             status: StreamStatus::Enabled,
-            // Who changes the view type switches the stream off and on: each stream of a table has another one.
-            view: VIEWS[(second + usize::from(self.last_number.is_multiple_of(2))) % VIEWS.len()],
+            view,
             by_id: BTreeMap::new(),
         });
     }
