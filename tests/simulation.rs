@@ -83,6 +83,10 @@ const FOUND: &[(u64, &str)] = &[
         "S2, of the judge itself: two children told each that their parent was gone",
     ),
     (
+        6863,
+        "S3, of the judge itself: who begins at a start knows nothing of what its predecessor told",
+    ),
+    (
         1269,
         "S12: a beat whose answer was lost was not counted, so that the table set back to the one before it went unnoticed",
     ),

@@ -129,7 +129,7 @@ pub(crate) fn may_be_passed(
         // had been there, but for who was given it.
         || (place < shard.trimmed
             && (log.is_unknown(place)
-                || !(log.begun_before(place) || log.is_with_the_owner(place))))
+                || !(log.could_know_of(place) || log.is_with_the_owner(place))))
 }
 
 /// True when the record is older than where the application began. A later stream may have such records, too: the table

@@ -56,7 +56,7 @@ impl Judge for InOrderWithinAShard {
             let skipped = (next..place).find(|gap| {
                 let mark = log.mark(*gap);
                 let gone = *gap < shard.trimmed
-                    && (mark.told || log.is_unknown(*gap) || !log.begun_before(*gap));
+                    && (mark.told || log.is_unknown(*gap) || !log.could_know_of(*gap));
                 let settled = mark.told || mark.skipped;
                 !(gone || settled || before_the_start(scene, shard, log, *gap))
             });

@@ -155,6 +155,16 @@ impl ShardLog {
         self.forgotten || place < self.unknown_before
     }
 
+    /// Whoever reads on can know that something was there: something before it was acknowledged, or was told. Who begins at a
+    /// start knows nothing of what its predecessor told.
+    pub(crate) fn could_know_of(&self, place: usize) -> bool {
+        let reign = self.lease.as_ref().map(|lease| lease.epoch);
+        let reign = reign.and_then(|epoch| self.reigns.get(&epoch));
+        let anew = reign.is_some_and(|reign| reign.from.is_start());
+        let known = |mark: &Mark| mark.known || mark.skipped || (mark.told && !anew);
+        self.read_before > 0 || self.marks.iter().take(place).any(known)
+    }
+
     /// The owner of the moment was given it, and so knows of it.
     pub(crate) fn is_with_the_owner(&self, place: usize) -> bool {
         let owned = self.lease.as_ref().map(|lease| lease.epoch);
