@@ -220,6 +220,15 @@ async fn start(world: &World, name: &str, keeper: &Keeper) -> WorkerHandle {
     worker.build().await.unwrap().spawn(move |_| made.clone())
 }
 
+/// A worker at work that was given three records.
+async fn three_given(world: &World) -> (Keeper, WorkerHandle) {
+    world.write(3, 1).await;
+    let keeper = Keeper::default();
+    let worker = start(world, "a", &keeper).await;
+    given(world, &keeper, 3).await;
+    (keeper, worker)
+}
+
 async fn given(world: &World, keeper: &Keeper, records: usize) {
     world
         .until(SOON, "given out", |_| delivered(keeper) == records)
@@ -279,10 +288,7 @@ async fn s2_a_gap_that_has_not_grown_is_not_told_again() {
 #[tokio::test(start_paused = true)]
 async fn s2_what_was_given_out_and_trimmed_before_anything_is_acknowledged_is_a_loss() {
     let world = one_shard().await;
-    world.write(3, 1).await;
-    let keeper = Keeper::default();
-    let worker = start(&world, "a", &keeper).await;
-    given(&world, &keeper, 3).await;
+    let (keeper, worker) = three_given(&world).await;
     let (batch, acks) = kept(&keeper);
     trim(&world, batch.first());
     drop(acks);
@@ -321,10 +327,7 @@ fn damage(world: &World, place: usize) {
 #[tokio::test(start_paused = true)]
 async fn s2_behind_what_is_gone_a_record_that_cannot_be_read_is_a_loss_of_its_own() {
     let world = one_shard().await;
-    world.write(3, 1).await;
-    let keeper = Keeper::default();
-    let worker = start(&world, "a", &keeper).await;
-    given(&world, &keeper, 3).await;
+    let (keeper, worker) = three_given(&world).await;
     let (batch, acks) = kept(&keeper);
     trim(&world, batch.first());
     damage(&world, 0);
@@ -358,13 +361,10 @@ async fn s2_a_record_that_was_given_up_and_cannot_be_read_the_next_time_is_a_los
 #[tokio::test(start_paused = true)]
 async fn a_server_that_knows_no_position_at_a_record_is_asked_for_what_is_behind_the_checkpoint() {
     let world = one_shard().await;
-    world.write(3, 1).await;
     let unknown = Effect::error(400, "ValidationException");
     let unknown = Fault::new("GetShardIterator", unknown).containing("AT_SEQUENCE_NUMBER");
     world.emulator.faults().inject(unknown);
-    let keeper = Keeper::default();
-    let worker = start(&world, "a", &keeper).await;
-    given(&world, &keeper, 3).await;
+    let (keeper, worker) = three_given(&world).await;
     let (batch, acks) = kept(&keeper);
     acks.acknowledge(batch.first().unwrap());
     drop(acks);

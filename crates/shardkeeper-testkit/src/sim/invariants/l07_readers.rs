@@ -1,5 +1,5 @@
-//! L7, too: in quiet times a shard has one reader, and one more for each worker that has just taken it up, and the streams of the table are listed five
-//! times a second at most.
+//! L7, too: in quiet times a shard has one reader, and one more for each worker that has just taken it up, and the streams of
+//! the table are listed five times a second at most.
 
 use std::collections::{BTreeMap, VecDeque};
 

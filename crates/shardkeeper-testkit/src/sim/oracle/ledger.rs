@@ -161,8 +161,7 @@ impl ShardLog {
         let reign = self.lease.as_ref().map(|lease| lease.epoch);
         let reign = reign.and_then(|epoch| self.reigns.get(&epoch));
         let anew = reign.is_some_and(|reign| reign.from.is_start());
-        let known = |mark: &Mark| mark.known || mark.skipped || (mark.told && !anew);
-        self.read_before > 0 || self.marks.iter().take(place).any(known)
+        self.is_known_before(place, !anew)
     }
 
     /// The owner of the moment was given it, and so knows of it.
@@ -199,7 +198,11 @@ impl ShardLog {
 
     /// Something before this place was acknowledged, as far as whoever goes on can know.
     pub(crate) fn begun_before(&self, place: usize) -> bool {
-        let known = |mark: &Mark| mark.known || mark.skipped || mark.told;
+        self.is_known_before(place, true)
+    }
+
+    fn is_known_before(&self, place: usize, told_counts: bool) -> bool {
+        let known = |mark: &Mark| mark.known || mark.skipped || (mark.told && told_counts);
         self.read_before > 0 || self.marks.iter().take(place).any(known)
     }
 }
